@@ -1,0 +1,48 @@
+/** The layers of src/: an import may only point to the same folder or to one listed before it. */
+const layers = {
+  util: [],
+  tensor: ['util'],
+  engines: ['util', 'tensor'],
+  tokenizer: ['util'],
+  model: ['util', 'tensor', 'engines'],
+  checkpoint: ['util', 'tensor', 'model'],
+  expansion: ['util', 'tensor', 'model', 'checkpoint'],
+  freeze: ['util', 'model', 'expansion'],
+  data: ['util', 'tokenizer', 'checkpoint'],
+  train: ['util', 'tensor', 'engines', 'model', 'checkpoint', 'expansion', 'freeze', 'tokenizer', 'data'],
+  forgetting: ['util', 'tensor', 'engines', 'model', 'checkpoint', 'expansion', 'freeze', 'tokenizer', 'data', 'train'],
+  plot: ['util'],
+}
+layers.methods = [...layers.forgetting, 'forgetting']
+layers.live = ['util', 'plot']
+layers.lab = [...layers.methods, 'methods', 'plot', 'live']
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    ...Object.entries(layers).map(([folder, allowed]) => ({
+      name: `layer-${folder}`,
+      severity: 'error',
+      from: { path: `^src/${folder}/` },
+      to: { path: '^(src|kernel|repl)/', pathNot: `^src/(${[folder, ...allowed].join('|')})/` },
+    })),
+    {
+      name: 'src-knows-no-front',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(kernel|repl|datasets)/' },
+    },
+    {
+      name: 'fronts-use-the-public-api',
+      severity: 'error',
+      from: { path: '^(kernel|repl)/' },
+      to: { path: '^src/', pathNot: '^src/(index|[^/]+)\\.ts$' },
+    },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.js'], conditionNames: ['import', 'node', 'default'] },
+  },
+}
