@@ -1,0 +1,87 @@
+import { readdir, stat } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+
+/** A file that matched, `path` as the pattern would write it (relative stays relative), with `/` between folders. */
+export interface FoundFile {
+  path: string
+  byteLength: number
+}
+
+/**
+ * A regular expression for a glob: `*` and `?` stay inside one folder, `**` crosses folders, `{a,b}` is a choice, `[abc]` a set.
+ */
+export function globToRegExp(glob: string): RegExp {
+  let source = ''
+  let depth = 0
+  for (let i = 0; i < glob.length; i++) {
+    const c = glob[i]!
+    if (glob.startsWith('**/', i)) {
+      source += '(?:[^/]+/)*'
+      i += 2
+    } else if (glob.startsWith('**', i)) {
+      source += '.*'
+      i++
+    } else if (c === '*') source += '[^/]*'
+    else if (c === '?') source += '[^/]'
+    else if (c === '{') {
+      source += '(?:'
+      depth++
+    } else if (c === '}' && depth > 0) {
+      source += ')'
+      depth--
+    } else if (c === ',' && depth > 0) source += '|'
+    else if (c === '[' && glob.indexOf(']', i + 2) > 0) {
+      const end = glob.indexOf(']', i + 2)
+      source += `[${glob
+        .slice(i + 1, end)
+        .replace(/^!/, '^')
+        .replaceAll('\\', '\\\\')}]`
+      i = end
+    } else source += c.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+  }
+  return new RegExp(`^${source}$`)
+}
+
+/** Whether a path has any character with a meaning in globs. */
+export function isGlob(path: string): boolean {
+  return /[*?{[]/.test(path)
+}
+
+/** Local files that match `pattern` (relative to `baseDir` unless absolute), sorted by path; hidden files are not matched by wildcards. */
+export async function findFiles(pattern: string, baseDir: string): Promise<FoundFile[]> {
+  const written = pattern.replaceAll('\\', '/').replace(/^(\.\/)+/, '')
+  const paths = isGlob(written) ? await expandGlob(written, baseDir) : [written]
+  const found = await Promise.all(
+    paths.map(async path => {
+      const info = await stat(resolvePath(baseDir, path)).catch(() => null)
+      return info?.isFile() ? { path, byteLength: info.size } : null
+    }),
+  )
+  return found.filter(file => file !== null).sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** Where a path of a manifest lies on this machine. */
+export function resolvePath(baseDir: string, path: string): string {
+  return isAbsolute(path) ? path : join(baseDir, path)
+}
+
+function expandGlob(pattern: string, baseDir: string): Promise<string[]> {
+  const parts = pattern.split('/')
+  const fixed = parts.slice(0, parts.findIndex(isGlob))
+  // without `**` (or a choice, which may hold a slash) the depth of a match is that of the pattern
+  const maxDepth = /\*\*|\{/.test(pattern) ? Number.POSITIVE_INFINITY : parts.length
+  const matches = globToRegExp(pattern)
+  const walk = async (folder: string[]): Promise<string[]> => {
+    const at = folder.length === 1 && folder[0] === '' ? '/' : folder.join('/')
+    const entries = await readdir(resolvePath(baseDir, at || '.'), { withFileTypes: true }).catch(() => [])
+    const visible = entries.filter(entry => !entry.name.startsWith('.'))
+    const found = visible.map(async entry => {
+      const inner = [...folder, entry.name]
+      if (entry.isDirectory()) return inner.length < maxDepth ? walk(inner) : []
+      const path = inner.join('/')
+      return matches.test(path) ? [path] : []
+    })
+    return (await Promise.all(found)).flat()
+  }
+  return walk(fixed)
+}
