@@ -24,6 +24,20 @@ interface Waiting {
 // `call` is filled in when a request is sent
 type Unnumbered<T> = T extends { call: number } ? Omit<T, 'call'> : never
 
+/** onnxruntime has one environment a process, and it keeps the thread pool that it was first given. */
+let processThreads: number | null = null
+
+function claimThreads(threads: number): number {
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new LabError('ENGINE', `onnx: expected threads >= 1, got ${threads}`)
+  processThreads ??= threads
+  if (processThreads === threads) return threads
+  throw new LabError(
+    'ENGINE',
+    `onnx: this process already computes with ${processThreads} threads and cannot change to ${threads}; use a new process`,
+  )
+}
+
 /** onnxruntime on the CPU, in a worker thread. This side only holds handles and forwards calls in order. */
 export class OnnxEngine implements Engine {
   readonly name = 'onnx'
@@ -38,8 +52,9 @@ export class OnnxEngine implements Engine {
   #nextId = 0
   #closed: LabError | null = null
 
+  /** @throws LabError ENGINE when an engine of this process already computes with another number of threads */
   constructor({ threads = availableParallelism(), profilePrefix = null }: OnnxEngineOptions = {}) {
-    this.threads = threads
+    this.threads = claimThreads(threads)
     const workerData: WorkerOptions = { threads, profilePrefix }
     this.#worker = spawnWorker(new URL('./worker.js', import.meta.url), { workerData })
     this.#worker.unref()

@@ -19,12 +19,14 @@ const API_VERSION = 20
 /** Positions in the OrtApi function table (onnxruntime_c_api.h), with result and parameters. */
 const functions = {
   GetErrorMessage: [2, 'const char *', ['void *']],
+  CreateEnv: [3, 'void *', ['int', 'const char *', 'void *']],
   CreateSessionFromArray: [8, 'void *', ['void *', 'void *', 'size_t', 'void *', 'void *']],
   Run: [9, 'void *', ['void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *']],
   CreateSessionOptions: [10, 'void *', ['void *']],
   EnableProfiling: [14, 'void *', ['void *', 'const char *']],
   DisableMemPattern: [17, 'void *', ['void *']],
   SetSessionGraphOptimizationLevel: [23, 'void *', ['void *', 'int']],
+  SetIntraOpNumThreads: [24, 'void *', ['void *', 'int']],
   CreateTensorWithDataAsOrtValue: [49, 'void *', ['void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *']],
   CreateCpuMemoryInfo: [69, 'void *', ['int', 'int', 'void *']],
   ReleaseStatus: [93, 'void', ['void *']],
@@ -69,7 +71,7 @@ export class OrtApi {
   readonly #memoryInfo: Pointer
   readonly #environment: Pointer
 
-  constructor(threads: number) {
+  constructor(readonly threads: number) {
     const base = loadLibrary().func('OrtGetApiBase', 'void *', [])() as Pointer
     this.version = callable(pointerAt(base, 1), 'const char *', [])() as string
     const table = callable(pointerAt(base, 0), 'void *', ['uint32_t'])(API_VERSION) as Pointer | null
@@ -80,10 +82,7 @@ export class OrtApi {
         callable(pointerAt(table, index), result, args),
       ]),
     ) as Record<Name, Call>
-    const threading = this.#create('CreateThreadingOptions')
-    this.#check('SetGlobalIntraOpNumThreads', threading, threads)
-    this.#check('SetGlobalInterOpNumThreads', threading, 1)
-    this.#environment = this.#create('CreateEnvWithGlobalThreadPools', LOG_ERRORS, 'llama-pro-lab', threading)
+    this.#environment = this.#createEnvironment()
     this.#memoryInfo = this.#create('CreateCpuMemoryInfo', ARENA_ALLOCATOR, 0)
     // grow by what is asked for, not to the next power of two: the peak of a step is then close to what it needs
     const arena = this.#create('CreateArenaCfg', 0, SAME_AS_REQUESTED, -1, -1)
@@ -94,7 +93,8 @@ export class OrtApi {
   createSession(model: Uint8Array, config: Readonly<Record<string, string>>, profilePrefix?: string): Pointer {
     const options = this.#create('CreateSessionOptions')
     try {
-      this.#check('DisablePerSessionThreads', options)
+      if (this.threads > 1) this.#check('DisablePerSessionThreads', options)
+      else this.#check('SetIntraOpNumThreads', options, 1)
       this.#check('DisableMemPattern', options)
       this.#check('SetSessionGraphOptimizationLevel', options, ALL_OPTIMIZATIONS)
       for (const [key, value] of Object.entries(config)) this.#check('AddSessionConfigEntry', options, key, value)
@@ -135,6 +135,15 @@ export class OrtApi {
 
   releaseSession(session: Pointer): void {
     this.#calls.ReleaseSession(session)
+  }
+
+  /** onnxruntime crashes with a global pool of one thread: then there is none, and sessions compute on the calling thread. */
+  #createEnvironment(): Pointer {
+    if (this.threads === 1) return this.#create('CreateEnv', LOG_ERRORS, 'llama-pro-lab')
+    const threading = this.#create('CreateThreadingOptions')
+    this.#check('SetGlobalIntraOpNumThreads', threading, this.threads)
+    this.#check('SetGlobalInterOpNumThreads', threading, 1)
+    return this.#create('CreateEnvWithGlobalThreadPools', LOG_ERRORS, 'llama-pro-lab', threading)
   }
 
   #create(name: Name, ...args: Argument[]): Pointer {
