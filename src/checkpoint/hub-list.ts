@@ -31,7 +31,7 @@ function matcher(path: string): (file: HubFile) => boolean {
   if (path === '') return () => true
   if (isGlob(path)) {
     const pattern = globToRegExp(path)
-    return file => pattern.test(file.path)
+    return file => file.path === path || pattern.test(file.path)
   }
   return file => file.path === path || file.path.startsWith(`${path}/`)
 }

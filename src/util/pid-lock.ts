@@ -40,8 +40,8 @@ export async function withPidLock<T>(path: string, work: () => Promise<T>, optio
     return await work()
   } finally {
     clearInterval(heartbeat)
-    heldHere.delete(nonce)
     if ((await readHolder(path))?.nonce === nonce) await rm(path, { force: true })
+    heldHere.delete(nonce) // after the file: until it is gone, nobody may take it for a stale one
   }
 }
 
@@ -58,19 +58,28 @@ async function acquire(
 ): Promise<string> {
   await mkdir(dirname(path), { recursive: true })
   const holder: LockHolder = { pid: process.pid, threadId, host: hostname(), nonce: randomUUID() }
-  for (let waited = false; ; ) {
-    signal?.throwIfAborted()
-    try {
-      await writeFile(path, JSON.stringify(holder), { flag: 'wx' })
-      heldHere.add(holder.nonce)
-      return holder.nonce
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  heldHere.add(holder.nonce) // before the file exists: whoever reads it must find the nonce here
+  try {
+    for (let waited = false; ; waited = true) {
+      signal?.throwIfAborted()
+      if (await tryCreate(path, holder)) return holder.nonce
+      if (await breakIfStale(path, staleMs)) continue
+      if (!waited) onWait?.(await readHolder(path))
+      await sleep(pollMs, signal)
     }
-    if (await breakIfStale(path, staleMs)) continue
-    if (!waited) onWait?.(await readHolder(path))
-    waited = true
-    await sleep(pollMs, signal)
+  } catch (error) {
+    heldHere.delete(holder.nonce)
+    throw error
+  }
+}
+
+async function tryCreate(path: string, holder: LockHolder): Promise<boolean> {
+  try {
+    await writeFile(path, JSON.stringify(holder), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
   }
 }
 
