@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/pro
 import { dirname } from 'node:path'
 import { fsyncDirectory } from '../util/atomic-file.js'
 import { LabError } from '../util/errors.js'
+import { formatBytes } from '../util/format.js'
 import { TransientFault, withRetries } from '../util/retry.js'
 import { type OpenedResponse, openResponse, readResponse } from '../util/retrying-fetch.js'
 import { type HubAddress, resolveUrl } from './hub-address.js'
@@ -31,6 +32,23 @@ export function strongEtag(response: Response): string | null {
 export function parseContentRange(response: Response): [start: number, end: number, total: number] | null {
   const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '')
   return match ? [Number(match[1]), Number(match[2]) + 1, Number(match[3])] : null
+}
+
+/**
+ * The error for a content request that was refused. A refusal of the storage behind the hub is tried again: its signed
+ * URLs expire, and the next attempt is redirected to a new one.
+ */
+export async function contentRefusal(
+  client: HubClient,
+  address: HubAddress,
+  opened: OpenedResponse,
+): Promise<LabError> {
+  const { url, status } = opened.response
+  if (new URL(url).origin === new URL(client.hubUrl).origin) {
+    return hubRefusal(client, address, await readResponse(opened, 1_000_000))
+  }
+  opened.close()
+  return new TransientFault(`HTTP status ${status} from the storage ${new URL(url).host}`)
 }
 
 /** The hash that the hub names a content by: SHA-256 for large files, the git blob id (SHA-1 with a header) for others. */
@@ -132,6 +150,12 @@ export async function downloadBlob(client: HubClient, task: BlobTask, onBytes: (
       client.retryOptions,
     )
     await partial.commit(finalPath)
+  } catch (error) {
+    if (!(error instanceof LabError && error.code === 'RETRY_GAVE_UP')) throw error
+    const kept = `${formatBytes(partial.length)} of ${formatBytes(task.file.byteLength)} are kept`
+    throw new LabError(error.code, `${error.message}. ${kept}: run it again to go on from there.`, {
+      cause: error.cause,
+    })
   } finally {
     await partial.handle.close()
   }
@@ -217,5 +241,5 @@ async function beginBody(
     await restart('the server has no bytes after those that were there')
     throw new TransientFault('HTTP status 416 for the rest of the file')
   }
-  throw await hubRefusal(client, address, await readResponse(opened, 1_000_000))
+  throw await contentRefusal(client, address, opened)
 }

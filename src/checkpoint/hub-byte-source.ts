@@ -3,13 +3,12 @@ import { BlockCache } from '../util/block-cache.js'
 import type { ByteSource } from '../util/byte-source.js'
 import { LabError } from '../util/errors.js'
 import { TransientFault, withRetries } from '../util/retry.js'
-import { openResponse, readBody, readResponse } from '../util/retrying-fetch.js'
+import { openResponse, readBody } from '../util/retrying-fetch.js'
 import { formatHubAddress, type HubAddress, resolveUrl, toHubAddress } from './hub-address.js'
-import { parseContentRange, strongEtag } from './hub-blob.js'
+import { contentRefusal, parseContentRange, strongEtag } from './hub-blob.js'
 import { blobPath, type HubFile, isFileOfSize, repoCache, snapshotPath } from './hub-cache.js'
 import { authorization, type HubClient, type HubOptions, hubClient, notCached, resolveCommit } from './hub-client.js'
 import { blockCacheDirectory } from './hub-environment.js'
-import { hubRefusal } from './hub-errors.js'
 import { pickFile } from './hub-list.js'
 import { hubTree } from './hub-tree.js'
 
@@ -158,7 +157,7 @@ function rangeFetcher({ client, address, commit, file, blockBytes }: Remote) {
     const opened = await openResponse(url, { headers }, client.fetchOptions)
     try {
       const { response } = opened
-      if (!response.ok) throw await hubRefusal(client, address, await readResponse(opened, 1_000_000))
+      if (!response.ok) throw await contentRefusal(client, address, opened)
       requireRange(response, { start, end, file, blockBytes })
       const got = strongEtag(response)
       if (etag !== null && got !== null && got !== etag) throw changed(file, etag, got)

@@ -261,11 +261,15 @@ describe('faults', () => {
     await expect(resolveModel(ADDRESS, options)).rejects.toMatchObject({ code: 'HUB_HASH_MISMATCH' })
   })
 
-  test('it gives up on a server that stays broken, but not on one that brings a part each time', async () => {
-    const broken = await start()
-    broken.hub.fault(WEIGHTS_AT_STORAGE, 99, request => request.socket.resetAndDestroy())
-    await expect(resolveModel(ADDRESS, broken.options)).rejects.toMatchObject({ code: 'RETRY_GAVE_UP' })
-    expect(broken.hub.bodies('model.safetensors')).toHaveLength(6)
+  test('it gives up on a server that stays broken, and says what is kept', async () => {
+    const made = await start()
+    made.hub.fault(WEIGHTS_AT_STORAGE, 1, cutAfter(60_000))
+    made.hub.fault(WEIGHTS_AT_STORAGE, 99, request => request.socket.resetAndDestroy())
+    await expect(resolveModel(ADDRESS, made.options)).rejects.toMatchObject({
+      code: 'RETRY_GAVE_UP',
+      message: expect.stringMatching(/6 attempts.*60\.0 kB of 200 kB are kept: run it again/),
+    })
+    expect(made.hub.bodies('model.safetensors')).toHaveLength(6)
   })
 
   test('an impossible listing is refused before anything is written', async () => {

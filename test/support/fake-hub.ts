@@ -143,7 +143,7 @@ export async function startFakeHub(repos: FakeRepo[]): Promise<FakeHub> {
       return refuse(response, 404, 'RevisionNotFound', 'Invalid rev id')
     }
     if (action === 'revision')
-      return json(response, 200, { _id: '1', id: name, sha: repo.commit, lastModified: '2026-01-01' })
+      return json(response, 200, { _id: '1', id: name, sha: repo.commit, lastModified: '2026-01-01T00:00:00.000Z' })
     if (action === 'tree') return serveTree(response, repo, url)
     const found = repo.files[file!]
     if (!found) return refuse(response, 404, 'EntryNotFound', 'Entry not found')
