@@ -3,6 +3,7 @@ import { byteAlphabet } from './byte-level.js'
 import { PairHeap } from './pair-heap.js'
 import {
   bosTemplate,
+  bpeModel,
   byteLevelDecoder,
   byteLevelPreTokenizer,
   specialToken,
@@ -183,17 +184,6 @@ function byteLevelJson(vocab: Record<string, number>, merges: string[], specialT
     pre_tokenizer: byteLevelPreTokenizer(demoSplitPattern),
     post_processor: specialTokens.length > 0 ? bosTemplate(specialTokens[0]!, 0) : null,
     decoder: byteLevelDecoder,
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab,
-      merges,
-    },
+    model: bpeModel(vocab, merges),
   }
 }
