@@ -72,7 +72,8 @@ function asyncBuffer(source: ByteSource): AsyncBuffer {
     async slice(start, end = source.byteLength) {
       const bytes = await source.slice(start, Math.min(end, source.byteLength))
       const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
-      return (whole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer
+      // a copy by the constructor: the slice of a Buffer would be a view again
+      return (whole ? bytes.buffer : new Uint8Array(bytes).buffer) as ArrayBuffer
     },
   }
 }

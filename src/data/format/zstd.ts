@@ -1,10 +1,11 @@
-import { pipeline, Readable, type Transform } from 'node:stream'
+import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { Decompress } from 'fzstd'
 import type { ByteSource } from '../../util/byte-source.js'
 import { LabError, messageOf } from '../../util/errors.js'
 import { ShardFault } from '../fault.js'
 import type { Chunk, RestartPoint } from './chunk.js'
+import { driveDecoder } from './drive.js'
 import { Xxh64 } from './xxhash64.js'
 import { type ZstdFrame, zstdFrames } from './zstd-frames.js'
 
@@ -82,21 +83,7 @@ async function* decodeJs(path: string, frame: ZstdFrame): AsyncGenerator<Uint8Ar
   }
 }
 
-async function* decodeNative(frame: ZstdFrame): AsyncGenerator<Uint8Array> {
-  if (!createNative)
-    throw new LabError('ZSTD_ENGINE', 'this Node has no Zstandard decoder (it came with 22.15); use engine "js"')
-  let inputError: unknown
-  const input = Readable.from(frame.parts)
-  input.on('error', error => (inputError = error))
-  const decoder = createNative()
-  // the callback is what keeps an error of either side from being thrown a second time as an unhandled event
-  pipeline(input, decoder, () => undefined)
-  try {
-    for await (const bytes of decoder as AsyncIterable<Uint8Array>) if (bytes.byteLength > 0) yield bytes
-  } catch (error) {
-    throw inputError ?? error
-  } finally {
-    decoder.destroy()
-    input.destroy()
-  }
+function decodeNative(frame: ZstdFrame): AsyncGenerator<Uint8Array> {
+  if (createNative) return driveDecoder(frame.parts, createNative())
+  throw new LabError('ZSTD_ENGINE', 'this Node has no Zstandard decoder (it came with 22.15); use engine "js"')
 }
