@@ -133,3 +133,9 @@ export function values(numbers: ArrayLike<number | null>): Value[] {
 export function axisTitle({ label, unit }: Axis): string {
   return unit === null ? label : `${label} (${unit})`
 }
+
+/** The panels to draw: those of the figure, or one without data when it has none. */
+export function panelsOf(figure: Figure): Panel[] {
+  if (figure.panels.length > 0) return figure.panels
+  return [{ title: '', xAxis: axis(''), yAxis: axis(''), zeroLine: false, series: [], annotations: [], legend: [] }]
+}

@@ -1,4 +1,4 @@
-import { type Axis, drawable, type Panel, type Series, type Value } from './figure.js'
+import { type Axis, drawable, type Figure, type Panel, type Series, type Value } from './figure.js'
 
 /** Maps data to fractions of an axis: 0 at its start (left, bottom), 1 at its end. */
 export interface Scale {
@@ -71,8 +71,11 @@ function yRange(series: Series, positive: boolean): Range | null {
   }
 }
 
-function fixedEnds(range: Range, { min, max }: Axis): Range {
-  return [min ?? range[0], max ?? range[1]]
+/** The ends that the axis fixes; a logarithmic axis cannot begin at zero and takes the data's end instead. */
+function fixedEnds(range: Range, { min, max, scale }: Axis): Range {
+  const usable = (end: number | null) => end !== null && (scale === 'linear' || end > 0)
+  const [low, high] = [usable(min) ? min! : range[0], usable(max) ? max! : range[1]]
+  return low < high ? [low, high] : range
 }
 
 function scaleOver(domain: Range, log: boolean): Scale {
@@ -99,4 +102,9 @@ export function panelScales({ series, xAxis, yAxis, zeroLine }: Panel): { x: Sca
     x: scaleOver(widened(fixedEnds(widened(xs, logX), xAxis), logX), logX),
     y: scaleOver(widened(fixedEnds(roomy, yAxis), logY), logY),
   }
+}
+
+/** Whether any panel of a figure has a point to draw. */
+export function hasData(figure: Figure): boolean {
+  return figure.panels.some(panel => panelScales(panel) !== null)
 }
