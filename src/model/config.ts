@@ -102,6 +102,9 @@ const families: Record<ModelType, Family> = {
   },
 }
 
+/** More blocks than any model has; a damaged number must not ask for gigabytes of per-block lists. */
+const maxHiddenLayers = 10_000
+
 /** The class name that transformers gives a family's causal language model. */
 export function architectureOf(modelType: ModelType): string {
   return families[modelType].architecture
@@ -214,6 +217,8 @@ export function parseModelConfig(json: unknown, where = 'config.json'): ModelCon
     )
   const hiddenSize = positiveInteger(fields, 'hidden_size')
   const numHiddenLayers = positiveInteger(fields, 'num_hidden_layers')
+  if (numHiddenLayers > maxHiddenLayers)
+    throw badField(fields, 'num_hidden_layers', `at most ${maxHiddenLayers}`, numHiddenLayers)
   const vocabSize = positiveInteger(fields, 'vocab_size')
   return {
     modelType,

@@ -16,8 +16,9 @@ const { bavail, bsize } = statfsSync(tmpdir())
 const hasSpace = bavail * bsize > 12e9
 
 describe.skipIf(!hasSpace)('expanding a checkpoint of 2 GB (needs 12 GB of free disk)', () => {
+  const dir = temporaryDirectory('memory')
+
   it('takes less than 600 MB of memory', async () => {
-    const dir = temporaryDirectory('memory')
     const config = parseModelConfig(
       tinyJson({
         hidden_size: 2048,

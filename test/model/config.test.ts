@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseModelConfig } from '../../src/model/config.js'
 import { configText, toConfigJson } from '../../src/model/config-json.js'
 import { LabError } from '../../src/util/errors.js'
-import { tinyJson } from '../support/configs.js'
+import { llama2Json, tinyJson } from '../support/configs.js'
 import { fixtureConfigJson, fixtureModel, fixtureNames, hasFixtures } from '../support/fixtures.js'
 
 function refusal(json: unknown): { code: string; message: string } {
@@ -164,6 +165,39 @@ describe('refusals name the key', () => {
       partial_rotary_factor: 1,
     })
     expect(toConfigJson(parseModelConfig(json))).toMatchObject(json)
+  })
+})
+
+describe('any other JSON', () => {
+  it('is read or refused with a LabError', () => {
+    const value = fc.oneof(
+      fc.jsonValue(),
+      fc.integer(),
+      fc.double(),
+      fc.constant(['full_attention']),
+      fc.constant({ type: 'llama3' }),
+    )
+    const key = fc.oneof(
+      fc.constantFrom(...Object.keys(llama2Json), 'rope_parameters', 'layer_types', 'sliding_window'),
+      fc.string(),
+    )
+    fc.assert(
+      fc.property(
+        fc.constantFrom('llama', 'mistral', 'qwen2', 'qwen3'),
+        fc.array(fc.tuple(key, value)),
+        (family, changes) => {
+          const json = tinyJson({ architectures: null, model_type: family, ...Object.fromEntries(changes) })
+          try {
+            const config = parseModelConfig(JSON.parse(JSON.stringify(json)))
+            expect({ ...parseModelConfig(JSON.parse(configText(config))), raw: {} }).toEqual({ ...config, raw: {} })
+          } catch (error) {
+            expect(error).toBeInstanceOf(LabError)
+          }
+        },
+      ),
+      { numRuns: 1500 },
+    )
+    expect(refusal(tinyJson({ num_hidden_layers: 2 ** 40 })).message).toContain('at most')
   })
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseModelConfig } from '../../src/model/config.js'
 import { layerOf, layerPrefix, parameterCount, parameterShapes, splitLayerPath } from '../../src/model/parameters.js'
-import { llama2Json, tinyJson } from '../support/configs.js'
+import { llama2Json, published, tinyJson } from '../support/configs.js'
 
 describe('parameterCount', () => {
   it('agrees with the published sizes', () => {
@@ -9,16 +9,12 @@ describe('parameterCount', () => {
     expect(parameterCount(llama2)).toBe(6_738_415_616)
     const deeper = { ...llama2, numHiddenLayers: 40, slidingWindows: Array<null>(40).fill(null) }
     expect(parameterCount(deeper)).toBe(8_357_482_496)
-    const mistral = {
-      ...llama2Json,
-      model_type: 'mistral',
-      architectures: ['MistralForCausalLM'],
-      intermediate_size: 14336,
-      num_key_value_heads: 8,
-    }
-    expect(parameterCount(parseModelConfig(mistral))).toBe(7_241_732_096)
     const llama3 = { ...llama2Json, vocab_size: 128256, intermediate_size: 14336, num_key_value_heads: 8 }
     expect(parameterCount(parseModelConfig(llama3))).toBe(8_030_261_248)
+  })
+
+  it.each(published)('$name has $parameters', ({ json, parameters }) => {
+    expect(parameterCount(parseModelConfig(json))).toBe(parameters)
   })
 })
 
