@@ -5,7 +5,7 @@ import { adamw } from '../../src/tensor/ops/adamw.js'
 import { attention } from '../../src/tensor/ops/attention.js'
 import { alias, barrier } from '../../src/tensor/ops/barrier.js'
 import { linearCrossEntropy } from '../../src/tensor/ops/cross-entropy.js'
-import * as e from '../../src/tensor/ops/elementwise.js'
+import * as elementwise from '../../src/tensor/ops/elementwise.js'
 import { gather, gatherLast, oneHot, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { concat, expand, pad, permute, reshape, slice } from '../../src/tensor/ops/movement.js'
@@ -28,6 +28,9 @@ export interface OpCase {
   /** Operands whose gradient is checked by central differences (default: all); none for ops without a gradient. */
   readonly wrt?: readonly number[]
 }
+
+/** A copy, because members of a namespace are looked up by name below. */
+const e = { ...elementwise }
 
 const positive = (x: number) => Math.abs(x) + 0.5
 const ids = (...values: number[]) => e.cast(concat(values.map(v => reshape(scalar(v, 'i32'), [1]))), 'i32')

@@ -1,0 +1,271 @@
+/** Parity with Hugging Face transformers: every case of the fixtures folder, with a table of the errors at the end. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { toFloat32, toInt32 } from '../../src/checkpoint/convert.js'
+import { loadModel } from '../../src/checkpoint/load-model.js'
+import { readSafetensors, readTensor, type SafetensorsFile, tensorSource } from '../../src/checkpoint/read.js'
+import { OnnxEngine } from '../../src/engines/onnx/engine.js'
+import { expandModel } from '../../src/expansion/expand-model.js'
+import { newLayersOf, planExpansion } from '../../src/expansion/plan.js'
+import { newLayers, readProvenance } from '../../src/expansion/provenance.js'
+import { forward, logitsOf } from '../../src/model/forward.js'
+import { generate } from '../../src/model/generate.js'
+import type { Model } from '../../src/model/model.js'
+import { layerOf } from '../../src/model/parameters.js'
+import { grad } from '../../src/tensor/autograd.js'
+import type { HostArray } from '../../src/tensor/dtype.js'
+import { fromHost } from '../../src/tensor/leaf.js'
+import { compile, realize } from '../../src/tensor/program.js'
+import { meanLoss, TrainStep } from '../../src/train/step.js'
+import { formatTable } from '../../src/util/format.js'
+import { hasShared, shared } from '../support/shared.js'
+
+const root = process.env['LLAMA_PRO_FIXTURES'] ?? (hasShared('fixtures') ? shared('fixtures') : null)
+const cases =
+  root === null
+    ? []
+    : readdirSync(root, { withFileTypes: true })
+        .filter(entry => entry.isDirectory())
+        .map(entry => entry.name)
+
+interface Expected {
+  loss: number
+  greedy: number[]
+  first_step_nonzero_grads: string[]
+  train: {
+    lr: number
+    betas: [number, number]
+    eps: number
+    weight_decay: number
+    clip: number
+    losses: number[]
+    grad_norms: number[]
+  }
+  [key: string]: unknown
+}
+
+/** `expected.json` and the tensors beside it. */
+class Theirs {
+  private constructor(
+    readonly json: Expected,
+    readonly file: SafetensorsFile,
+  ) {}
+
+  static async read(folder: string): Promise<Theirs> {
+    const json = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected
+    return new Theirs(json, await readSafetensors(join(folder, 'expected.safetensors')))
+  }
+
+  names(prefix: string): string[] {
+    return [...this.file.tensors.keys()].filter(name => name.startsWith(prefix))
+  }
+
+  shape(name: string): number[] {
+    return tensorSource(this.file, name).shape
+  }
+
+  async floats(name: string): Promise<Float32Array> {
+    const source = tensorSource(this.file, name)
+    return toFloat32(await readTensor(source), source.dtype)
+  }
+
+  async ids(name: string): Promise<Int32Array> {
+    const source = tensorSource(this.file, name)
+    return toInt32(await readTensor(source), source.dtype)
+  }
+}
+
+function maxAbs(values: ArrayLike<number>): number {
+  return Array.prototype.reduce.call(
+    values,
+    (worst: unknown, x: unknown) => Math.max(worst as number, Math.abs(x as number)),
+    0,
+  ) as number
+}
+
+function maxDiff(ours: HostArray, theirs: HostArray): number {
+  expect(ours.length).toBe(theirs.length)
+  const worst = maxAbs(Float64Array.from(ours, (x, i) => x - theirs[i]!))
+  return Number.isNaN(worst) || ours.some(Number.isNaN) ? Number.POSITIVE_INFINITY : worst
+}
+
+/** |ours - theirs| / |theirs| as L2 norms. */
+function relativeDistance(ours: HostArray, theirs: HostArray): number {
+  const norm = (values: ArrayLike<number>) => Math.sqrt(Float64Array.from(values).reduce((sum, x) => sum + x * x, 0))
+  return norm(Float64Array.from(ours, (x, i) => x - theirs[i]!)) / norm(theirs)
+}
+
+/** Rows of B x T ids without their last (inputs) or first (targets) column. */
+function columns(ids: Int32Array, [B, T]: number[], from: number): Int32Array {
+  const out = new Int32Array(B! * (T! - 1))
+  for (let b = 0; b < B!; b++) out.set(ids.subarray(b * T! + from, b * T! + from + T! - 1), b * (T! - 1))
+  return out
+}
+
+async function logits(model: Model, ids: Int32Array, shape: number[]): Promise<HostArray> {
+  const { hidden } = forward(model.config, model.weights, fromHost(ids, shape, 'i32'))
+  return (await realize([logitsOf(model.config, model.weights, hidden)]))[0]!
+}
+
+describe.skipIf(cases.length === 0)('parity with transformers', () => {
+  const engine = new OnnxEngine()
+  const table: string[][] = []
+  afterAll(async () => {
+    const header = [
+      'case',
+      'logits',
+      'hidden',
+      'loss',
+      'worst gradient',
+      'train losses',
+      'grad norms',
+      'trained logits',
+      'greedy',
+      'new layers',
+    ]
+    console.log(`\n${formatTable(header, table)}\n`)
+    await engine.dispose()
+  })
+
+  for (const name of cases) {
+    describe(name, () => {
+      let model: Model
+      let theirs: Theirs
+      let ids: Int32Array
+      const row: Record<string, string> = {}
+      const show = (key: string, value: number) => {
+        row[key] = value.toExponential(1)
+        return value
+      }
+      beforeAll(async () => {
+        theirs = await Theirs.read(join(root!, name))
+        model = await loadModel(join(root!, name, 'model'), engine)
+        ids = await theirs.ids('input_ids')
+      })
+      afterAll(() => {
+        const cells = ['logits', 'hidden', 'loss', 'gradient', 'losses', 'norms', 'trained', 'greedy', 'expansion']
+        table.push([name, ...cells.map(cell => row[cell] ?? 'FAILED')])
+        model.dispose()
+      })
+
+      it('logits and hidden states', async () => {
+        const shape = theirs.shape('input_ids')
+        const { hidden, stream } = forward(model.config, model.weights, fromHost(ids, shape, 'i32'))
+        const L = model.config.numHiddenLayers
+        const states = [...stream.slice(0, L), hidden]
+        const ours = await realize([logitsOf(model.config, model.weights, hidden), ...states])
+        const expected = await Promise.all(states.map((_, i) => theirs.floats(`hidden.${i}`)))
+        show(
+          'hidden',
+          Math.max(...expected.map((state, i) => maxDiff(ours[i + 1]!, state) / Math.max(1, maxAbs(state)))),
+        )
+        expect(show('logits', maxDiff(ours[0]!, await theirs.floats('logits')))).toBeLessThanOrEqual(2e-4)
+        expect(Number(row['hidden'])).toBeLessThanOrEqual(2e-4)
+      })
+
+      it("loss and every parameter's gradient", async () => {
+        const [B, T] = theirs.shape('input_ids') as [number, number]
+        const loss = meanLoss(model, B, T - 1, false)
+        const paths = [...model.parameters.keys()]
+        const gradients = grad(loss, paths.map(model.weights))
+        const outputs = Object.fromEntries([['loss', loss], ...paths.map((path, i) => [path, gradients[i]!] as const)])
+        const results = await compile({ outputs }).run({
+          inputIds: columns(ids, [B, T], 0),
+          targets: columns(ids, [B, T], 1),
+        })
+        expect(show('loss', Math.abs(results['loss']![0]! - theirs.json.loss))).toBeLessThanOrEqual(
+          1e-5 * theirs.json.loss,
+        )
+        expect(
+          theirs
+            .names('grad.')
+            .map(n => n.slice(5))
+            .sort(),
+        ).toEqual([...paths].sort())
+        let worst = 0
+        for (const path of paths) {
+          const expected = await theirs.floats(`grad.${path}`)
+          const error = maxDiff(results[path]!, expected) / (maxAbs(expected) || 1)
+          expect(error, path).toBeLessThanOrEqual(1e-4)
+          worst = Math.max(worst, error)
+        }
+        show('gradient', worst)
+      })
+
+      it('greedy generation, with and without the KV cache', async () => {
+        const prompt = ids.subarray(0, 8)
+        const withCache: number[] = []
+        for await (const id of generate(model, prompt, { maxNewTokens: 16, stopIds: [] })) withCache.push(id)
+        const without: number[] = [...prompt]
+        for (let n = 0; n < 16; n++) {
+          const all = (await logits(model, Int32Array.from(without), [1, without.length])) as Float32Array
+          const last = all.subarray(-model.config.vocabSize)
+          without.push(last.reduce((best, x, i) => (x > last[best]! ? i : best), 0))
+        }
+        expect([...prompt, ...withCache]).toEqual(theirs.json.greedy)
+        expect(without).toEqual(theirs.json.greedy)
+        row['greedy'] = 'equal'
+      })
+
+      it('expansion: new layers where theirs are, logits equal bit for bit', async () => {
+        const shape = theirs.shape('input_ids')
+        const base = await logits(model, ids, shape)
+        for (const key of Object.keys(theirs.json)) {
+          const match = /^expand_(\d+)x(\d+)_new_layers$/.exec(key)
+          if (!match) continue
+          const plan = planExpansion(model.config, { groups: Number(match[1]), copies: Number(match[2]) })
+          expect(newLayersOf(plan)).toEqual(theirs.json[key])
+          const expanded = await expandModel(model, plan)
+          expect(maxDiff(await logits(expanded, ids, shape), base)).toBe(0)
+          expanded.dispose()
+        }
+        row['expansion'] = 'equal'
+      })
+
+      it('ten AdamW steps of the 2x1 expansion', async () => {
+        const { train } = theirs.json
+        const plan = planExpansion(model.config, { groups: 2, copies: 1 })
+        const expanded = await expandModel(model, plan)
+        const added = newLayers(readProvenance(expanded.config))
+        const trainable = [...expanded.parameters.keys()].filter(path => added.has(layerOf(path) ?? -1))
+        const [B, T] = theirs.shape('train.batch.0') as [number, number]
+        const step = new TrainStep(expanded, trainable, {
+          microBatch: B,
+          seqLen: T - 1,
+          gradAccumSteps: 1,
+          rematBlocks: false,
+          optimizer: { betas: train.betas, eps: train.eps, weightDecay: train.weight_decay, clipNorm: train.clip },
+        })
+        const results = []
+        for (let i = 0; i < train.losses.length; i++) {
+          const batch = await theirs.ids(`train.batch.${i}`)
+          const inputs = { inputIds: columns(batch, [B, T], 0), targets: columns(batch, [B, T], 1) }
+          results.push(await step.run([inputs], train.lr, i + 1))
+        }
+        const losses = show('losses', Math.max(...results.map((r, i) => Math.abs(r.lossNats - train.losses[i]!))))
+        const norms = show(
+          'norms',
+          Math.max(...results.map((r, i) => Math.abs(r.gradNorm - train.grad_norms[i]!) / train.grad_norms[i]!)),
+        )
+        const trained = show(
+          'trained',
+          maxDiff(await logits(expanded, ids, theirs.shape('input_ids')), await theirs.floats('trained.logits')),
+        )
+        // Adam moves an element whose gradient is rounding noise by a whole lr, either way: compared as vectors
+        for (const path of trainable) {
+          const distance = relativeDistance(
+            await expanded.parameter(path).read(),
+            await theirs.floats(`trained.${path}`),
+          )
+          expect(distance, path).toBeLessThanOrEqual(5e-3)
+        }
+        expect(losses).toBeLessThanOrEqual(1e-4)
+        expect(norms).toBeLessThanOrEqual(1e-3)
+        expect(trained).toBeLessThanOrEqual(1e-3)
+        step.dispose()
+        expanded.dispose()
+      })
+    })
+  }
+})
