@@ -43,7 +43,7 @@ function pathFraction(path: string): number {
   return createHash('sha256').update(path).digest().readUInt32BE(0) / 2 ** 32
 }
 
-/** Train and validation by path hash, each in the order of the hash; validation has at least one file. Equal contents stay in train only once. */
+/** Train and validation by path hash, each in the order of the hash; validation has at least one file. Of equal files only the first is kept. */
 export function splitSources(files: readonly SourceFile[]): { train: SourceFile[]; validation: SourceFile[] } {
   const ordered = [...files].sort((a, b) => pathFraction(a.path) - pathFraction(b.path))
   const seen = new Set<string>()

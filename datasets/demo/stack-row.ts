@@ -54,9 +54,9 @@ const round10 = (value: number) => Number(value.toFixed(10))
 const characters = (text: string) => [...text].length
 
 /**
- * The row of a source file. `avg_line_length` is characters / (newlines + 1), `max_line_length` the longest line in characters,
- * `alphanum_fraction` the share of letters, digits and `_`. Counts and dates are null, and so is the commit: the files are packed
- * from the working tree, before the commit that will hold them exists.
+ * The row of a source file. `avg_line_length` is characters / (newlines + 1), `max_line_length` the longest line in characters
+ * (a carriage return ends a line too), `alphanum_fraction` the share of letters, digits and `_`. Counts and dates are null, and
+ * so is the commit: the files are packed from the working tree, before the commit that will hold them exists.
  */
 export function stackRow({ path, content }: SourceFile): StackRow {
   const lines = content.split('\n')
@@ -70,7 +70,7 @@ export function stackRow({ path, content }: SourceFile): StackRow {
     ...where,
     content,
     avg_line_length: round10(size / lines.length),
-    max_line_length: BigInt(Math.max(...lines.map(characters))),
+    max_line_length: BigInt(Math.max(...content.split(/\r\n?|\n/).map(characters))),
     alphanum_fraction: size === 0 ? 0 : round10((content.match(/[\p{L}\p{N}_]/gu) ?? []).length / size),
   }
 }
