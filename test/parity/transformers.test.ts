@@ -6,6 +6,7 @@ import { toFloat32, toInt32 } from '../../src/checkpoint/convert.js'
 import { loadModel } from '../../src/checkpoint/load-model.js'
 import { readSafetensors, readTensor, type SafetensorsFile, tensorSource } from '../../src/checkpoint/read.js'
 import { OnnxEngine } from '../../src/engines/onnx/engine.js'
+import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { expandModel } from '../../src/expansion/expand-model.js'
 import { newLayersOf, planExpansion } from '../../src/expansion/plan.js'
 import { newLayers, readProvenance } from '../../src/expansion/provenance.js'
@@ -17,7 +18,7 @@ import { grad } from '../../src/tensor/autograd.js'
 import type { HostArray } from '../../src/tensor/dtype.js'
 import { fromHost } from '../../src/tensor/leaf.js'
 import { compile, realize } from '../../src/tensor/program.js'
-import { meanLoss, TrainStep } from '../../src/train/step.js'
+import { meanLoss, type StepResult, TrainStep } from '../../src/train/step.js'
 import { formatTable } from '../../src/util/format.js'
 import { hasShared, shared } from '../support/shared.js'
 
@@ -106,6 +107,53 @@ function columns(ids: Int32Array, [B, T]: number[], from: number): Int32Array {
 async function logits(model: Model, ids: Int32Array, shape: number[]): Promise<HostArray> {
   const { hidden } = forward(model.config, model.weights, fromHost(ids, shape, 'i32'))
   return (await realize([logitsOf(model.config, model.weights, hidden)]))[0]!
+}
+
+interface TenSteps {
+  results: StepResult[]
+  logits: HostArray
+  weights: Map<string, HostArray>
+}
+
+/** Ten optimizer steps on the new blocks of the 2x1 expansion, as the fixture prescribes them. */
+async function tenSteps(base: Model, theirs: Theirs): Promise<TenSteps> {
+  const { train } = theirs.json
+  const expanded = await expandModel(base, planExpansion(base.config, { groups: 2, copies: 1 }))
+  const added = newLayers(readProvenance(expanded.config))
+  const trainable = [...expanded.parameters.keys()].filter(path => added.has(layerOf(path) ?? -1))
+  const [B, T] = theirs.shape('train.batch.0') as [number, number]
+  const step = new TrainStep(expanded, trainable, {
+    microBatch: B,
+    seqLen: T - 1,
+    gradAccumSteps: 1,
+    rematBlocks: false,
+    optimizer: { betas: train.betas, eps: train.eps, weightDecay: train.weight_decay, clipNorm: train.clip },
+  })
+  const results: StepResult[] = []
+  for (let i = 0; i < train.losses.length; i++) {
+    const batch = await theirs.ids(`train.batch.${i}`)
+    const inputs = { inputIds: columns(batch, [B, T], 0), targets: columns(batch, [B, T], 1) }
+    results.push(await step.run([inputs], train.lr, i + 1))
+  }
+  const weights = new Map<string, HostArray>()
+  for (const path of trainable) weights.set(path, await expanded.parameter(path).read())
+  const after = await logits(expanded, await theirs.ids('input_ids'), theirs.shape('input_ids'))
+  step.dispose()
+  expanded.dispose()
+  return { results, logits: after, weights }
+}
+
+async function trainErrors({ results, logits: after, weights }: TenSteps, theirs: Theirs) {
+  const { losses, grad_norms: norms } = theirs.json.train
+  const distances = await Promise.all(
+    [...weights].map(async ([path, ours]) => relativeDistance(ours, await theirs.floats(`trained.${path}`))),
+  )
+  return {
+    losses: Math.max(...results.map((r, i) => Math.abs(r.lossNats - losses[i]!))),
+    norms: Math.max(...results.map((r, i) => Math.abs(r.gradNorm - norms[i]!) / norms[i]!)),
+    logits: maxDiff(after, await theirs.floats('trained.logits')),
+    weights: Math.max(...distances),
+  }
 }
 
 describe.skipIf(cases.length === 0)('parity with transformers', () => {
@@ -224,47 +272,34 @@ describe.skipIf(cases.length === 0)('parity with transformers', () => {
       })
 
       it('ten AdamW steps of the 2x1 expansion', async () => {
-        const { train } = theirs.json
-        const plan = planExpansion(model.config, { groups: 2, copies: 1 })
-        const expanded = await expandModel(model, plan)
-        const added = newLayers(readProvenance(expanded.config))
-        const trainable = [...expanded.parameters.keys()].filter(path => added.has(layerOf(path) ?? -1))
-        const [B, T] = theirs.shape('train.batch.0') as [number, number]
-        const step = new TrainStep(expanded, trainable, {
-          microBatch: B,
-          seqLen: T - 1,
-          gradAccumSteps: 1,
-          rematBlocks: false,
-          optimizer: { betas: train.betas, eps: train.eps, weightDecay: train.weight_decay, clipNorm: train.clip },
-        })
-        const results = []
-        for (let i = 0; i < train.losses.length; i++) {
-          const batch = await theirs.ids(`train.batch.${i}`)
-          const inputs = { inputIds: columns(batch, [B, T], 0), targets: columns(batch, [B, T], 1) }
-          results.push(await step.run([inputs], train.lr, i + 1))
+        const ours = await tenSteps(model, theirs)
+        const errors = await trainErrors(ours, theirs)
+        show('losses', errors.losses)
+        show('norms', errors.norms)
+        show('trained', errors.logits)
+        // Adam moves an element whose gradient is rounding noise by a whole lr, either way. Where transformers' own f32 run
+        // has strayed further than the bound from exact arithmetic, the bound is a small multiple of how far it has strayed.
+        let bound = { losses: 1e-4, norms: 1e-3, logits: 1e-3, weights: 5e-3 }
+        if (errors.losses > bound.losses || errors.logits > bound.logits) {
+          const exact = await loadModel(join(root!, name, 'model'), new ReferenceEngine())
+          const noise = await trainErrors(await tenSteps(exact, theirs), theirs)
+          expect(
+            Math.max(noise.losses / 1e-4, noise.logits / 1e-3),
+            'an error that exact arithmetic does not have',
+          ).toBeGreaterThan(1)
+          bound = {
+            losses: 3 * noise.losses,
+            norms: 3 * noise.norms,
+            logits: 3 * noise.logits,
+            weights: 3 * noise.weights,
+          }
+          row['losses'] += ` (float64: ${noise.losses.toExponential(1)})`
+          row['trained'] += ` (float64: ${noise.logits.toExponential(1)})`
         }
-        const losses = show('losses', Math.max(...results.map((r, i) => Math.abs(r.lossNats - train.losses[i]!))))
-        const norms = show(
-          'norms',
-          Math.max(...results.map((r, i) => Math.abs(r.gradNorm - train.grad_norms[i]!) / train.grad_norms[i]!)),
-        )
-        const trained = show(
-          'trained',
-          maxDiff(await logits(expanded, ids, theirs.shape('input_ids')), await theirs.floats('trained.logits')),
-        )
-        // Adam moves an element whose gradient is rounding noise by a whole lr, either way: compared as vectors
-        for (const path of trainable) {
-          const distance = relativeDistance(
-            await expanded.parameter(path).read(),
-            await theirs.floats(`trained.${path}`),
-          )
-          expect(distance, path).toBeLessThanOrEqual(5e-3)
-        }
-        expect(losses).toBeLessThanOrEqual(1e-4)
-        expect(norms).toBeLessThanOrEqual(1e-3)
-        expect(trained).toBeLessThanOrEqual(1e-3)
-        step.dispose()
-        expanded.dispose()
+        expect(errors.losses, 'losses').toBeLessThanOrEqual(bound.losses)
+        expect(errors.norms, 'gradient norms').toBeLessThanOrEqual(bound.norms)
+        expect(errors.logits, 'logits after training').toBeLessThanOrEqual(bound.logits)
+        expect(errors.weights, 'weights after training, as vectors').toBeLessThanOrEqual(bound.weights)
       })
     })
   }
