@@ -1,33 +1,55 @@
+/** A way to make a token of two others. */
+interface Merge {
+  left: string
+  right: string
+  rank: number
+  leftRank: number
+  rightRank: number
+  leftLength: number
+}
+
 /**
  * The merges of a vocabulary whose tokens are ranked but whose merges were not stored (SentencePiece, tiktoken). Both of
  * those join, at each step, the neighbouring pair whose JOINED text is the token of the best rank. So every way to cut a
- * token in two tokens is a merge, ordered by the rank of the whole, then by the ranks of the parts.
+ * token in two tokens is a merge, ordered by the rank of the whole. What is left equal is put in the order that Hugging
+ * Face's converters of the two forms put it in.
  *
- * @param tokens token -> rank (lower is merged first); each token is given as one string
- * @param cuts for a token, the positions at which it may be cut (between code points, or between byte characters)
+ * @param ranks token -> rank; lower is merged first, tokens may share a rank
+ * @param order `longestLeft`: the longer left part first, by code points, then the longer right part (SentencePiece);
+ * `partRanks`: by the rank of the left, then of the right part (tiktoken)
  */
 export function mergesOf(
-  tokens: ReadonlyMap<string, number>,
-  cuts: (token: string) => Iterable<number>,
-): [string, string][] {
-  const merges: [string, string][] = []
-  for (const [token] of [...tokens].sort((a, b) => a[1] - b[1])) {
-    const found: { left: string; right: string; leftRank: number; rightRank: number }[] = []
-    for (const cut of cuts(token)) {
-      const [left, right] = [token.slice(0, cut), token.slice(cut)]
-      const [leftRank, rightRank] = [tokens.get(left), tokens.get(right)]
-      if (leftRank !== undefined && rightRank !== undefined) found.push({ left, right, leftRank, rightRank })
-    }
-    found.sort((a, b) => a.leftRank - b.leftRank || a.rightRank - b.rightRank)
-    for (const { left, right } of found) merges.push([left, right])
-  }
-  return merges
+  ranks: ReadonlyMap<string, number>,
+  order: 'longestLeft' | 'partRanks',
+): [left: string, right: string][] {
+  const merges: Merge[] = []
+  for (const [token, rank] of ranks) collectCuts(token, rank, ranks, merges)
+  const compare =
+    order === 'partRanks'
+      ? (a: Merge, b: Merge) => a.rank - b.rank || a.leftRank - b.leftRank || a.rightRank - b.rightRank
+      : (a: Merge, b: Merge) => a.rank - b.rank || b.leftLength - a.leftLength || length(b.right) - length(a.right)
+  return merges.sort(compare).map(({ left, right }) => [left, right])
 }
 
-/** Every position strictly inside `token` that does not cut a surrogate pair. */
-export function* codePointCuts(token: string): Generator<number> {
-  for (let i = 1; i < token.length; i++) {
-    const unit = token.charCodeAt(i)
-    if (unit < 0xdc00 || unit > 0xdfff) yield i
+function collectCuts(token: string, rank: number, ranks: ReadonlyMap<string, number>, merges: Merge[]): void {
+  let leftLength = 0
+  for (let cut = 1; cut < token.length; cut++) {
+    // never between the halves of a surrogate pair
+    if (isLowSurrogate(token.charCodeAt(cut))) continue
+    leftLength++
+    const left = token.slice(0, cut)
+    const leftRank = ranks.get(left)
+    if (leftRank === undefined) continue
+    const right = token.slice(cut)
+    const rightRank = ranks.get(right)
+    if (rightRank !== undefined) merges.push({ left, right, rank, leftRank, rightRank, leftLength })
   }
+}
+
+function isLowSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff
+}
+
+function length(text: string): number {
+  return Array.from(text).length
 }

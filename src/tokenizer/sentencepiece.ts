@@ -1,5 +1,5 @@
 import { LabError } from '../util/errors.js'
-import { codePointCuts, mergesOf } from './merges.js'
+import { mergesOf } from './merges.js'
 import { float32Of, readProtobuf } from './protobuf.js'
 import { bosTemplate, bpeModel, specialToken, type TokenizerJson } from './tokenizer-json.js'
 
@@ -86,11 +86,10 @@ export function convertSentencePiece(
   return { json, bosTokenId, eosTokenId: idOf(model.eosId) }
 }
 
-/** Only normal pieces are made by merging; a higher score is merged earlier, equal scores in order of id. */
+/** Only normal pieces are made by merging; a higher score is merged earlier. */
 function mergesOfPieces(model: SentencePieceModel): [string, string][] {
   const normal = model.pieces.filter(piece => piece.type === NORMAL)
-  const order = normal.map((_, i) => i).sort((a, b) => normal[b]!.score - normal[a]!.score || a - b)
-  return mergesOf(new Map(order.map((index, rank) => [normal[index]!.text, rank])), codePointCuts)
+  return mergesOf(new Map(normal.map(piece => [piece.text, -piece.score])), 'longestLeft')
 }
 
 function readModel(bytes: Uint8Array, source: string): SentencePieceModel {

@@ -72,14 +72,9 @@ export function ranksToJson(
     post_processor: bosTemplate(specialTokens[0]!, first),
     decoder: byteLevelDecoder,
     // a piece that is a token as a whole is that token, also where no chain of merges leads to it
-    model: bpeModel(Object.fromEntries(ranks), mergesOf(ranks, byteCuts), { ignore_merges: true }),
+    model: bpeModel(Object.fromEntries(ranks), mergesOf(ranks, 'partRanks'), { ignore_merges: true }),
   }
   return { json, bosTokenId: first, eosTokenId: first + 1 }
-}
-
-// one alphabet character stands for one byte, and all of them are single UTF-16 units
-function* byteCuts(token: string): Generator<number> {
-  for (let i = 1; i < token.length; i++) yield i
 }
 
 function readRanks(bytes: Uint8Array, source: string): Map<string, number> {
