@@ -1,6 +1,6 @@
 /**
  * Counter-based random numbers: every draw is a pure function of (key, counter), so any position of a stream can be
- * recomputed without the draws before it. The mixing function is that of SplitMix64 on 32-bit halves.
+ * recomputed without the draws before it. Keys are mixed in 64 bits (SplitMix64), draws in 32 (Murmur3), because weights are drawn by the million.
  */
 const MASK = 0xffff_ffff_ffff_ffffn
 
@@ -25,21 +25,34 @@ export function keyOf(...parts: (number | bigint | string)[]): bigint {
   return key
 }
 
+/** Murmur3's 32-bit finaliser: every input bit reaches every output bit. */
+function mix32(value: number): number {
+  let x = value | 0
+  x = Math.imul(x ^ (x >>> 16), 0x85eb_ca6b)
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2_ae35)
+  return (x ^ (x >>> 16)) >>> 0
+}
+
 /** A sequence of draws from one key. `counter` may be read and set: equal counters give equal draws. */
 export class Prng {
   counter = 0
+  readonly #high: number
+  readonly #low: number
 
-  constructor(readonly key: bigint) {}
+  constructor(key: bigint) {
+    this.#high = Number(key >> 32n)
+    this.#low = Number(key & 0xffff_ffffn)
+  }
 
   /** 32 random bits as an unsigned integer. */
   uint32(): number {
-    return Number(mix64(this.key ^ mix64(BigInt(this.counter++))) & 0xffff_ffffn)
+    return this.#bits(this.counter++, 0)
   }
 
   /** Uniform in [0, 1) with 53 bits. */
   uniform(): number {
-    const bits = mix64(this.key ^ mix64(BigInt(this.counter++)))
-    return Number(bits >> 11n) / 2 ** 53
+    const counter = this.counter++
+    return ((this.#bits(counter, 0) >>> 5) * 2 ** 26 + (this.#bits(counter, 1) >>> 6)) / 2 ** 53
   }
 
   /** Uniform integer in [0, n). */
@@ -51,6 +64,13 @@ export class Prng {
   normal(): number {
     const u = 1 - this.uniform()
     return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * this.uniform())
+  }
+
+  /** Lane 0 or 1 of the draw at a counter: both halves of the key and all bits of the counter go through the mixer. */
+  #bits(counter: number, lane: number): number {
+    const low = mix32((counter | 0) ^ this.#low)
+    const high = mix32(Math.floor(counter / 2 ** 32) ^ this.#high ^ Math.imul(lane, 0x9e37_79b9))
+    return mix32(Math.imul(low, 0x2545_f491) ^ high ^ (low >>> 15))
   }
 }
 

@@ -1,0 +1,196 @@
+/** From a lowered program to an ONNX model for onnxruntime's CPU provider. */
+import type { DType } from '../../tensor/dtype.js'
+import type { Attrs, TensorSpec } from '../../tensor/graph.js'
+import { toHost } from '../../tensor/leaf.js'
+import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
+import { sizeOf } from '../../tensor/shape.js'
+import { internal } from '../../util/errors.js'
+import { MICROSOFT, ModelBuilder, onnxDataType } from './model-builder.js'
+
+/** Composite ops for which onnxruntime has a fused kernel. */
+export const nativeOps: ReadonlySet<string> = new Set(['softmax', 'silu', 'rmsNorm', 'rotary'])
+
+interface Context {
+  readonly model: ModelBuilder
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly attrs: Attrs
+  readonly specs: readonly TensorSpec[]
+  readonly result: TensorSpec
+}
+
+type Emitter = (context: Context) => void
+
+/** Ops that are one ONNX operator of another name with the same operands. */
+const sameOperands: Record<string, string> = {
+  neg: 'Neg',
+  exp: 'Exp',
+  log: 'Log',
+  sqrt: 'Sqrt',
+  reciprocal: 'Reciprocal',
+  sin: 'Sin',
+  cos: 'Cos',
+  tanh: 'Tanh',
+  sigmoid: 'Sigmoid',
+  abs: 'Abs',
+  not: 'Not',
+  add: 'Add',
+  sub: 'Sub',
+  mul: 'Mul',
+  div: 'Div',
+  pow: 'Pow',
+  maximum: 'Max',
+  minimum: 'Min',
+  equal: 'Equal',
+  less: 'Less',
+  lessOrEqual: 'LessOrEqual',
+  greater: 'Greater',
+  greaterOrEqual: 'GreaterOrEqual',
+  and: 'And',
+  or: 'Or',
+  where: 'Where',
+  gather: 'Gather',
+}
+
+const emitters: Record<string, Emitter> = {
+  scalar: ({ model, outputs, attrs, result }) => {
+    model.constant(outputs[0]!, result, toHost([attrs['value'] as number], result.dtype))
+  },
+  iota: ({ model, outputs, attrs, result }) => {
+    model.constant(
+      outputs[0]!,
+      result,
+      Int32Array.from({ length: attrs['length'] as number }, (_, i) => i),
+    )
+  },
+  cast: c => one(c, 'Cast', c.inputs, { to: onnxDataType[c.attrs['dtype'] as DType] }),
+  reshape: c => one(c, 'Reshape', [...c.inputs, c.model.int64(c.result.shape)]),
+  permute: c => one(c, 'Transpose', c.inputs, { perm: c.attrs['axes'] as number[] }),
+  expand: c => one(c, 'Expand', [...c.inputs, c.model.int64(c.result.shape)]),
+  slice: c => {
+    const bounds = [c.attrs['start'], c.attrs['end'], c.attrs['axis']] as number[]
+    one(c, 'Slice', [...c.inputs, ...bounds.map(v => c.model.int64([v]))])
+  },
+  pad: c => {
+    const pads = new Array<number>(2 * c.result.shape.length).fill(0)
+    pads[c.attrs['axis'] as number] = c.attrs['before'] as number
+    pads[(c.attrs['axis'] as number) + c.result.shape.length] = c.attrs['after'] as number
+    one(c, 'Pad', [...c.inputs, c.model.int64(pads)])
+  },
+  concat: c => one(c, 'Concat', c.inputs, { axis: c.attrs['axis'] as number }),
+  sum: c => one(c, 'ReduceSum', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
+  max: c => one(c, 'ReduceMax', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
+  argmax: c => {
+    const wide = c.model.emit('ArgMax', c.inputs, { axis: -1, keepdims: 0 })
+    one(c, 'Cast', [wide], { to: onnxDataType.i32 })
+  },
+  matmul: c => {
+    const { transA, transB, alpha } = c.attrs as { transA: boolean; transB: boolean; alpha: number }
+    if (!transA && !transB && alpha === 1) return one(c, 'MatMul', c.inputs)
+    one(
+      c,
+      'FusedMatMul',
+      c.inputs,
+      { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } },
+      MICROSOFT,
+    )
+  },
+  scatterAdd: c => {
+    const [ids, rows] = c.inputs as [string, string]
+    const zero = c.model.fresh()
+    c.model.constant(zero, { shape: [], dtype: 'f32' }, new Float32Array(1))
+    const base = c.model.emit('Expand', [zero, c.model.int64(c.result.shape)])
+    const indices = spread(c.model, ids, c.specs[1]!.shape, 0)
+    one(c, 'ScatterElements', [base, indices, rows], { axis: 0, reduction: 'add' })
+  },
+  gatherLast: c => {
+    const ids = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64([...c.result.shape, 1])])
+    const picked = c.model.emit('GatherElements', [c.inputs[0]!, ids], { axis: -1 })
+    one(c, 'Reshape', [picked, c.model.int64(c.result.shape)])
+  },
+  update: c => {
+    const axis = c.attrs['axis'] as number
+    const indices = spread(c.model, c.inputs[2]!, c.specs[1]!.shape, axis)
+    one(c, 'ScatterElements', [c.inputs[0]!, indices, c.inputs[1]!], { axis })
+  },
+  // a choice between two equal values: onnxruntime has no control edges, and this one needs `after` to be decided
+  barrier: c => {
+    const flat = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64([sizeOf(c.specs[1]!.shape)])])
+    const first = c.model.emit('Slice', [flat, ...[0, 1, 0].map(v => c.model.int64([v]))])
+    one(c, 'Where', [c.model.emit('Equal', [first, first]), c.inputs[0]!, c.inputs[0]!])
+  },
+  softmax: c => one(c, 'Softmax', c.inputs, { axis: -1 }),
+  // QuickGelu(x) = x sigmoid(alpha x)
+  silu: c => one(c, 'QuickGelu', c.inputs, { alpha: { float: 1 } }, MICROSOFT),
+  rmsNorm: c => {
+    const attributes = { axis: -1, epsilon: { float: c.attrs['eps'] as number }, stash_type: 1 }
+    const [y, invStd] = c.outputs as [string, string]
+    c.model.node({ op: 'SimplifiedLayerNormalization', inputs: c.inputs, outputs: [y, invStd], attributes })
+  },
+  rotary: c => {
+    const [x, cos, sin] = c.inputs as [string, string, string]
+    one(c, 'RotaryEmbedding', [x, c.model.int64([0]), cos, sin], {}, MICROSOFT)
+  },
+}
+
+/** An emitted model and the names by which a run binds its values; null for inputs and variables that nothing reads. */
+export interface EmittedModel {
+  readonly bytes: Uint8Array
+  readonly inputNames: readonly (string | null)[]
+  readonly variableNames: readonly (string | null)[]
+  /** Outputs of the program, then the new values of its updates. */
+  readonly resultNames: readonly string[]
+}
+
+/** Emits the program as one ONNX graph whose inputs are the program's inputs and variables. */
+export function emitModel(spec: ProgramSpec): EmittedModel {
+  const model = new ModelBuilder()
+  const nameOf = (value: number) => `v${value}`
+  const results = [...spec.outputs, ...spec.updates.map(u => u.value)]
+  const used = new Set([...spec.nodes.flatMap(node => node.inputs), ...results])
+  const declare = (value: number) => {
+    if (!used.has(value)) return null
+    model.input(nameOf(value), spec.values[value]!)
+    return nameOf(value)
+  }
+  const inputNames = spec.inputs.map(i => declare(i.value))
+  const variableNames = spec.variables.map(declare)
+  for (const node of spec.nodes) emitNode(model, spec, node, nameOf)
+  const resultNames = results.map((value, i) => {
+    // every result under a name of its own: one value may be asked for twice, or be an input itself
+    model.node({ op: 'Identity', inputs: [nameOf(value)], outputs: [`r${i}`] })
+    model.output(`r${i}`, spec.values[value]!)
+    return `r${i}`
+  })
+  return { bytes: model.finish(), inputNames, variableNames, resultNames }
+}
+
+function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, nameOf: (value: number) => string): void {
+  const inputs = node.inputs.map(nameOf)
+  const outputs = node.outputs.map(nameOf)
+  const simple = sameOperands[node.op]
+  if (simple) {
+    model.node({ op: simple, inputs, outputs })
+    return
+  }
+  const emitter = emitters[node.op]
+  if (!emitter) throw internal(`the onnx engine has no op ${node.op}`)
+  const specs = node.inputs.map(i => spec.values[i]!)
+  emitter({ model, inputs, outputs, attrs: node.attrs, specs, result: spec.values[node.outputs[0]!]! })
+}
+
+function one(
+  c: Context,
+  op: string,
+  inputs: readonly string[],
+  attributes: Parameters<ModelBuilder['emit']>[2] = {},
+  domain = '',
+): void {
+  c.model.node({ op, inputs, outputs: [c.outputs[0]!], attributes, domain })
+}
+
+/** Positions along one axis, repeated over all others: what ScatterElements wants. */
+function spread(model: ModelBuilder, ids: string, shape: readonly number[], axis: number): string {
+  const column = model.emit('Reshape', [ids, model.int64(shape.map((d, i) => (i === axis ? d : 1)))])
+  return model.emit('Expand', [column, model.int64(shape)])
+}

@@ -1,0 +1,189 @@
+/** What the worker thread does: device memory and compiled programs over the C API. */
+import { closeSync, openSync, readSync } from 'node:fs'
+import { type HostArray, hostArray, viewAs } from '../../tensor/dtype.js'
+import type { EngineMemory, VariableInit } from '../../tensor/engine.js'
+import type { TensorSpec } from '../../tensor/graph.js'
+import { bf16ToF32, f16ToF32 } from '../../tensor/half.js'
+import { toHost } from '../../tensor/leaf.js'
+import type { ProgramSpec } from '../../tensor/lower.js'
+import { sizeOf } from '../../tensor/shape.js'
+import { LabError } from '../../util/errors.js'
+import { inPlaceUpdates } from '../in-place.js'
+import { type EmittedModel, emitModel } from './emit.js'
+import { cStrings, type OrtApi, type Pointer } from './ort-api.js'
+
+interface DeviceVariable {
+  readonly spec: TensorSpec
+  data: HostArray
+  tensor: Pointer
+  /** Where an update that may not overwrite `data` is written; the two then change places. */
+  spare: { data: HostArray; tensor: Pointer } | null
+}
+
+interface Compiled {
+  readonly spec: ProgramSpec
+  readonly model: EmittedModel
+  readonly session: Pointer
+  readonly inPlace: readonly boolean[]
+  readonly names: { inputs: BigUint64Array; outputs: BigUint64Array }
+  /** The bytes behind `names`. */
+  readonly keep: readonly Uint8Array[]
+}
+
+/**
+ * onnxruntime's common-subexpression pass would merge a rematerialised block with the original and so keep what was to be
+ * dropped (ours has merged the rest already); folding Transpose into MatMul gives the slower of the two kernels.
+ */
+const DISABLED_OPTIMIZERS = 'CommonSubexpressionElimination;MatmulTransposeFusion'
+
+export class OnnxSession {
+  readonly #variables = new Map<number, DeviceVariable>()
+  readonly #programs = new Map<number, Compiled>()
+
+  constructor(readonly api: OrtApi) {}
+
+  createVariable(id: number, spec: TensorSpec, init: VariableInit): void {
+    const data = initialData(spec, init)
+    this.#variables.set(id, { spec, data, tensor: this.api.createTensor(data, spec.shape, spec.dtype), spare: null })
+  }
+
+  readVariable(id: number): HostArray {
+    return this.#variable(id).data.slice()
+  }
+
+  writeVariable(id: number, data: HostArray): void {
+    this.#variable(id).data.set(data)
+  }
+
+  disposeVariable(id: number): void {
+    const variable = this.#variables.get(id)
+    if (!variable) return
+    this.api.releaseTensor(variable.tensor)
+    if (variable.spare) this.api.releaseTensor(variable.spare.tensor)
+    this.#variables.delete(id)
+  }
+
+  load(id: number, spec: ProgramSpec, profilePrefix?: string): void {
+    const model = emitModel(spec)
+    const config = {
+      'session.use_env_allocators': '1',
+      'optimization.disable_specified_optimizers': DISABLED_OPTIMIZERS,
+    }
+    const session = this.api.createSession(model.bytes, config, profilePrefix)
+    const inputs = cStrings([...model.inputNames, ...model.variableNames].filter(name => name !== null))
+    const outputs = cStrings(model.resultNames)
+    this.#programs.set(id, {
+      spec,
+      model: { ...model, bytes: new Uint8Array(0) },
+      session,
+      inPlace: inPlaceUpdates(spec),
+      names: { inputs: inputs.addresses, outputs: outputs.addresses },
+      keep: [...inputs.keep, ...outputs.keep],
+    })
+  }
+
+  run(id: number, inputs: readonly HostArray[], slots: readonly number[]): HostArray[] {
+    const program = this.#programs.get(id)
+    if (!program) throw new LabError('ENGINE', `no program ${id}`)
+    const { spec, model } = program
+    const variables = slots.map(slot => this.#variable(slot))
+    const temporary: Pointer[] = []
+    const tensorOf = (data: HostArray, value: number) => {
+      const { shape, dtype } = spec.values[value]!
+      temporary.push(this.api.createTensor(data, shape, dtype))
+      return temporary[temporary.length - 1]!
+    }
+    try {
+      const given = spec.inputs.flatMap(({ value }, i) =>
+        model.inputNames[i] === null ? [] : [tensorOf(inputs[i]!, value)],
+      )
+      const state = variables.flatMap((v, slot) => (model.variableNames[slot] === null ? [] : [v.tensor]))
+      const outputs = spec.outputs.map(value => hostArray(spec.values[value]!.dtype, sizeOf(spec.values[value]!.shape)))
+      const results = outputs.map((data, i) => tensorOf(data, spec.outputs[i]!))
+      const written = spec.updates.map(({ slot }, i) =>
+        program.inPlace[i] ? variables[slot]!.tensor : this.#spareOf(variables[slot]!),
+      )
+      this.api.run(
+        program.session,
+        program.names,
+        BigUint64Array.from([...given, ...state]),
+        BigUint64Array.from([...results, ...written]),
+      )
+      spec.updates.forEach(({ slot }, i) => {
+        if (!program.inPlace[i]) swapSpare(variables[slot]!)
+      })
+      return outputs
+    } finally {
+      for (const tensor of temporary) this.api.releaseTensor(tensor)
+    }
+  }
+
+  memory(): EngineMemory {
+    let variableBytes = 0
+    for (const { data, spare } of this.#variables.values()) variableBytes += data.byteLength * (spare ? 2 : 1)
+    return { variableBytes, variables: this.#variables.size, programs: this.#programs.size }
+  }
+
+  dispose(): void {
+    for (const id of [...this.#variables.keys()]) this.disposeVariable(id)
+    for (const { session } of this.#programs.values()) this.api.releaseSession(session)
+    this.#programs.clear()
+  }
+
+  #variable(id: number): DeviceVariable {
+    const variable = this.#variables.get(id)
+    if (!variable) throw new LabError('DISPOSED', `onnx: variable ${id} has been disposed`)
+    return variable
+  }
+
+  #spareOf(variable: DeviceVariable): Pointer {
+    if (!variable.spare) {
+      const { shape, dtype } = variable.spec
+      const data = hostArray(dtype, variable.data.length)
+      variable.spare = { data, tensor: this.api.createTensor(data, shape, dtype) }
+    }
+    return variable.spare.tensor
+  }
+}
+
+function swapSpare(variable: DeviceVariable): void {
+  const { data, tensor } = variable
+  variable.data = variable.spare!.data
+  variable.tensor = variable.spare!.tensor
+  variable.spare = { data, tensor }
+}
+
+function initialData(spec: TensorSpec, init: VariableInit): HostArray {
+  if (init.kind === 'zeros') return hostArray(spec.dtype, sizeOf(spec.shape))
+  if (init.kind === 'host') return init.data
+  const stored = viewAs(init.dtype, readRange(init.path, init.byteOffset, init.byteLength).buffer)
+  if (init.dtype === spec.dtype) return stored
+  const exact =
+    init.dtype === 'bf16'
+      ? Float32Array.from(stored, bf16ToF32)
+      : init.dtype === 'f16'
+        ? Float32Array.from(stored, f16ToF32)
+        : stored
+  return toHost(exact, spec.dtype)
+}
+
+/** Bytes of a file as memory of their own, aligned for any element type. */
+function readRange(path: string, byteOffset: number, byteLength: number): Uint8Array {
+  const bytes = new Uint8Array(byteLength)
+  const fd = openSync(path, 'r')
+  try {
+    let done = 0
+    while (done < byteLength) {
+      const count = readSync(fd, bytes, done, Math.min(byteLength - done, 1 << 30), byteOffset + done)
+      if (count === 0)
+        throw new LabError(
+          'TRUNCATED',
+          `${path}: ended at byte ${byteOffset + done}, expected ${byteLength} bytes from ${byteOffset}`,
+        )
+      done += count
+    }
+  } finally {
+    closeSync(fd)
+  }
+  return bytes
+}

@@ -1,0 +1,140 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { type DType, type HostArray, viewAs } from '../../tensor/dtype.js'
+import type { Engine, EngineMemory, VariableInit } from '../../tensor/engine.js'
+import type { TensorSpec } from '../../tensor/graph.js'
+import { bf16ToF32, f16ToF32 } from '../../tensor/half.js'
+import { toHost } from '../../tensor/leaf.js'
+import type { ProgramSpec } from '../../tensor/lower.js'
+import { sizeOf } from '../../tensor/shape.js'
+import { internal, LabError } from '../../util/errors.js'
+import { evaluate, type Value } from './kernels.js'
+
+/** The oracle: plain TypeScript loops in float64, on the calling thread. For tests and for checking gradients, not for training. */
+export class ReferenceEngine implements Engine {
+  readonly name = 'reference'
+  readonly device = 'cpu'
+  readonly description = 'reference: float64 loops in TypeScript'
+  readonly nativeOps: ReadonlySet<string> = new Set()
+  readonly #variables = new Map<number, Value>()
+  readonly #programs = new Map<string, number>()
+  readonly #specs: ProgramSpec[] = []
+  #next = 0
+  #closed = false
+
+  createVariable(spec: TensorSpec, init: VariableInit): number {
+    this.#check()
+    this.#variables.set(this.#next, { ...spec, data: initial(spec, init) })
+    return this.#next++
+  }
+
+  async readVariable(variable: number): Promise<HostArray> {
+    const { data, dtype } = this.#value(variable)
+    return toHost(data, dtype)
+  }
+
+  /** The elements without rounding to f32: what central differences need. */
+  readExact(variable: number): Float64Array {
+    return this.#value(variable).data.slice()
+  }
+
+  writeVariable(variable: number, data: ArrayLike<number>): void {
+    const { shape, dtype } = this.#value(variable)
+    this.#variables.set(variable, { shape, dtype, data: decode(data, dtype) })
+  }
+
+  disposeVariable(variable: number): void {
+    this.#variables.delete(variable)
+  }
+
+  async load(spec: ProgramSpec, key: string): Promise<number> {
+    this.#check()
+    const known = this.#programs.get(key)
+    if (known !== undefined) return known
+    this.#programs.set(key, this.#specs.length)
+    return this.#specs.push(spec) - 1
+  }
+
+  async run(
+    program: number,
+    inputs: readonly HostArray[],
+    variables: readonly number[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<HostArray[]> {
+    const outputs = this.runExact(program, inputs, variables, options)
+    return outputs.map(({ data, dtype }) => toHost(data, dtype))
+  }
+
+  /** {@link run} with outputs in float64. */
+  runExact(
+    program: number,
+    inputs: readonly ArrayLike<number>[],
+    variables: readonly number[],
+    { signal }: { signal?: AbortSignal } = {},
+  ): Value[] {
+    this.#check()
+    const spec = this.#specs[program]
+    if (!spec) throw internal(`no program ${program}`)
+    const values = new Array<Value>(spec.values.length)
+    spec.inputs.forEach(({ value }, i) => {
+      values[value] = { ...spec.values[value]!, data: decode(inputs[i]!, spec.values[value]!.dtype) }
+    })
+    spec.variables.forEach((value, slot) => {
+      values[value] = this.#value(variables[slot]!)
+    })
+    for (const node of spec.nodes) {
+      if (signal?.aborted) throw new LabError('ABORTED', 'the run was aborted')
+      const out = node.outputs[0]!
+      values[out] = evaluate(
+        node.op,
+        node.inputs.map(i => values[i]!),
+        node.attrs,
+        spec.values[out]!,
+      )
+    }
+    for (const { slot, value } of spec.updates) this.#variables.set(variables[slot]!, values[value]!)
+    return spec.outputs.map(value => values[value]!)
+  }
+
+  async memory(): Promise<EngineMemory> {
+    let variableBytes = 0
+    for (const { data } of this.#variables.values()) variableBytes += data.byteLength
+    return { variableBytes, variables: this.#variables.size, programs: this.#specs.length }
+  }
+
+  async dispose(): Promise<void> {
+    this.#closed = true
+    this.#variables.clear()
+  }
+
+  #value(variable: number): Value {
+    this.#check()
+    const value = this.#variables.get(variable)
+    if (!value) throw new LabError('DISPOSED', `reference: variable ${variable} has been disposed`)
+    return value
+  }
+
+  #check(): void {
+    if (this.#closed) throw new LabError('ENGINE_CLOSED', 'reference: the engine has been disposed')
+  }
+}
+
+/** Host elements as numbers; float64 input passes unrounded. */
+function decode(data: ArrayLike<number>, dtype: DType): Float64Array {
+  if (data instanceof Float64Array) return data.slice()
+  if (dtype === 'f16') return Float64Array.from(data, f16ToF32)
+  return dtype === 'bf16' ? Float64Array.from(data, bf16ToF32) : Float64Array.from(data)
+}
+
+function initial(spec: TensorSpec, init: VariableInit): Float64Array {
+  if (init.kind === 'zeros') return new Float64Array(sizeOf(spec.shape))
+  if (init.kind === 'host') return decode(init.data, spec.dtype)
+  const bytes = new Uint8Array(init.byteLength)
+  const fd = openSync(init.path, 'r')
+  try {
+    readSync(fd, bytes, 0, init.byteLength, init.byteOffset)
+  } finally {
+    closeSync(fd)
+  }
+  const stored = decode(viewAs(init.dtype, bytes.buffer), init.dtype)
+  return spec.dtype === init.dtype || spec.dtype === 'f32' ? stored : decode(toHost(stored, spec.dtype), spec.dtype)
+}

@@ -1,0 +1,169 @@
+import { sampleIndices } from '../downsample.js'
+import {
+  type Annotation,
+  type Axis,
+  axis,
+  type BandSeries,
+  type ColorName,
+  type LegendEntry,
+  type LineSeries,
+  type Panel,
+  type Series,
+  type Value,
+  values,
+} from '../figure.js'
+import { assignColors, runStyle } from '../palette.js'
+import { smooth } from '../smooth.js'
+
+/** One measured quantity of one run. `low` and `high` bound it where a confidence is known; arrays are of equal length and are not changed. */
+export interface Curve {
+  run: string
+  name: string
+  x: ArrayLike<number>
+  y: ArrayLike<number | null>
+  low?: ArrayLike<number | null>
+  high?: ArrayLike<number | null>
+}
+
+/** What the x of a curve counts. */
+export type XUnit = 'step' | 'tokens' | 'seconds'
+
+export interface CurveOptions {
+  /** Default `step`. */
+  x?: XUnit
+  /** Weight of the past in the moving average, in [0, 1); 0 (the default) draws the values alone. */
+  smoothing?: number
+  logX?: boolean
+  logY?: boolean
+  /** Points drawn of each curve at most; default 1500. */
+  maxPoints?: number
+  /** Moments worth a vertical line: a resume, the end of warm-up. */
+  marks?: { x: number; text: string }[]
+}
+
+/** Which of the two names a curve's colour stands for; the other is told by dash and marker. */
+export type ColorBy = 'name' | 'run'
+
+/** The x axis that the options ask for. */
+export function xAxisOf({ x = 'step', logX = false }: CurveOptions): Axis {
+  const scale = logX ? 'log' : 'linear'
+  if (x === 'tokens') return axis('training tokens', { scale, format: 'count' })
+  if (x === 'seconds') return axis('training time', { scale, format: 'seconds' })
+  return axis('optimizer step', { scale, format: 'count' })
+}
+
+interface Look {
+  label: string | null
+  display: string
+  color: ColorName
+  dash: LineSeries['dash']
+  marker: LineSeries['marker']
+}
+
+function unique(names: string[]): string[] {
+  return [...new Set(names)]
+}
+
+/** Markers are drawn for evaluations, not for every step of a long run. */
+const MAX_MARKERS = 40
+
+function looksOf(curves: Curve[], colorBy: ColorBy): Look[] {
+  const names = unique(curves.map(curve => curve.name))
+  const runs = unique(curves.map(curve => curve.run))
+  const colors = assignColors(colorBy === 'name' ? names : runs)
+  return curves.map(({ name, run, x }) => {
+    const parts = [...(names.length > 1 ? [name] : []), ...(runs.length > 1 ? [run] : [])]
+    const style = runStyle(runs.indexOf(run))
+    return {
+      label: parts.length > 0 ? parts.join(' · ') : null,
+      display: parts.length > 0 ? parts.join(' · ') : name,
+      color: colors.get(colorBy === 'name' ? name : run)!,
+      dash: colorBy === 'run' ? 'solid' : style.dash,
+      marker: x.length > MAX_MARKERS ? 'none' : style.marker,
+    }
+  })
+}
+
+function legendOf(curves: Curve[], looks: Look[], colorBy: ColorBy): LegendEntry[] {
+  const names = unique(curves.map(curve => curve.name))
+  const runs = unique(curves.map(curve => curve.run))
+  const lookOf = (key: ColorBy, value: string) => looks[curves.findIndex(curve => curve[key] === value)]!
+  const entry = (label: string, look: Look, own: boolean): LegendEntry => ({
+    label,
+    color: own ? look.color : 'ink',
+    dash: own && colorBy === 'name' ? 'solid' : look.dash,
+    marker: own && colorBy === 'name' && runs.length > 1 ? 'none' : look.marker,
+    swatch: 'line',
+  })
+  return [
+    ...(names.length > 1 ? names.map(name => entry(name, lookOf('name', name), colorBy === 'name')) : []),
+    ...(runs.length > 1 ? runs.map(run => entry(run, lookOf('run', run), colorBy === 'run')) : []),
+  ]
+}
+
+function picked(all: Value[], indices: number[]): Value[] {
+  return indices.map(i => all[i] ?? null)
+}
+
+function lineOf(curve: Curve, look: Look, y: Value[], faint: boolean, maxPoints: number): LineSeries {
+  const x = values(curve.x)
+  const indices = sampleIndices(x, y, { maxPoints, method: faint ? 'minMax' : 'lttb' })
+  return {
+    kind: 'line',
+    name: faint ? `${look.display} (raw)` : look.display,
+    x: picked(x, indices),
+    y: picked(y, indices),
+    color: look.color,
+    dash: faint ? 'solid' : look.dash,
+    marker: faint ? 'none' : look.marker,
+    faint,
+    label: faint ? null : look.label,
+  }
+}
+
+function bandOf(curve: Curve, look: Look, maxPoints: number): BandSeries[] {
+  if (!curve.low || !curve.high) return []
+  const x = values(curve.x)
+  const indices = sampleIndices(x, values(curve.y), { maxPoints, method: 'lttb' })
+  const pick = (numbers: ArrayLike<number | null>) => picked(values(numbers), indices)
+  const name = `${look.display} (confidence band)`
+  const [low, high] = [pick(curve.low), pick(curve.high)]
+  return [{ kind: 'band', name, x: picked(x, indices), low, high, color: look.color, solid: false, label: null }]
+}
+
+/** Series and legend of curves: bands at the back, raw lines faint behind their smoothed ones. */
+export function curveSeries(
+  curves: Curve[],
+  options: CurveOptions & { colorBy: ColorBy },
+): { series: Series[]; legend: LegendEntry[] } {
+  const { smoothing = 0, maxPoints = 1500, colorBy } = options
+  const looks = looksOf(curves, colorBy)
+  const bands: Series[] = []
+  const raw: Series[] = []
+  const lines: Series[] = []
+  curves.forEach((curve, i) => {
+    const look = looks[i]!
+    const y = values(curve.y)
+    bands.push(...bandOf(curve, look, maxPoints))
+    if (smoothing > 0) raw.push(lineOf(curve, look, y, true, maxPoints))
+    // a single raw value is worth no moving average; smooth() keeps it as it is
+    lines.push(lineOf(curve, look, smooth(y, smoothing), false, maxPoints))
+  })
+  return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks, colorBy) }
+}
+
+/** A panel of curves over the x axis that the options ask for. */
+export function curvePanel(
+  curves: Curve[],
+  options: CurveOptions & { colorBy: ColorBy; yAxis: Axis; zeroLine?: boolean; notes?: Annotation[]; title?: string },
+): Panel {
+  const { yAxis, zeroLine = false, notes = [], title = '', marks = [], logY = false } = options
+  return {
+    title,
+    xAxis: xAxisOf(options),
+    yAxis: { ...yAxis, scale: logY ? 'log' : yAxis.scale },
+    zeroLine,
+    ...curveSeries(curves, options),
+    annotations: [...notes, ...marks.map(mark => ({ kind: 'vline' as const, ...mark }))],
+  }
+}

@@ -1,0 +1,79 @@
+import { keyOf } from '../util/prng.js'
+import type { ColorName, Dash, Marker } from './figure.js'
+
+export type Theme = 'light' | 'dark'
+
+interface Shades {
+  /** Lines and areas on white. */
+  light: string
+  /** The same hue dark enough for text on white (contrast 4.5 or more). */
+  lightText: string
+  /** Lines, areas and text on the dark background. */
+  dark: string
+  /** Nearest of the 256 terminal colours, readable on black and on white. */
+  ansi: number
+}
+
+/** Okabe and Ito's colours for colour-blind readers (2008); yellow is darkened on white, blue and vermillion lightened on black. */
+export const palette: Record<ColorName, Shades> = {
+  blue: { light: '#0072B2', lightText: '#00659E', dark: '#4FA8DD', ansi: 32 },
+  vermillion: { light: '#D55E00', lightText: '#B04E00', dark: '#F0803C', ansi: 166 },
+  green: { light: '#009E73', lightText: '#00785A', dark: '#2FBF93', ansi: 36 },
+  purple: { light: '#CC79A7', lightText: '#A34C7E', dark: '#DD93BC', ansi: 175 },
+  orange: { light: '#E69F00', lightText: '#8F6300', dark: '#EBB03A', ansi: 178 },
+  sky: { light: '#56B4E9', lightText: '#1F75A6', dark: '#7CC7F0', ansi: 74 },
+  yellow: { light: '#B3A100', lightText: '#756A00', dark: '#F0E442', ansi: 142 },
+  ink: { light: '#24292F', lightText: '#24292F', dark: '#E6EDF3', ansi: 247 },
+  muted: { light: '#8C959F', lightText: '#59636E', dark: '#8B949E', ansi: 243 },
+}
+
+/** The colours of the page under a figure. */
+export const surfaces = {
+  light: { background: '#FFFFFF', grid: '#E7EAEE', axis: '#AFB8C1' },
+  dark: { background: '#0D1117', grid: '#21262D', axis: '#484F58' },
+} as const
+
+const hues: ColorName[] = ['blue', 'vermillion', 'green', 'purple', 'orange', 'sky', 'yellow']
+
+/** Names that mean the same in every figure of the lab keep one colour for ever. */
+const known: [pattern: RegExp, color: ColorName][] = [
+  [/general|english|prose|base|expan|^pro$/i, 'blue'],
+  [/code|python|full|finetun|fine-tun/i, 'vermillion'],
+  [/math|algebra|proof|lora/i, 'green'],
+]
+
+/**
+ * A colour for each name. A known name (general, code, math, expansion, full, lora, ...) takes its own; another takes one that its
+ * hash chooses among those left, so that it keeps the colour from figure to figure. Beyond seven names colours repeat.
+ */
+export function assignColors(names: readonly string[]): Map<string, ColorName> {
+  const colors = new Map<string, ColorName>()
+  const used = new Set<ColorName>()
+  const take = (name: string, color: ColorName) => {
+    colors.set(name, color)
+    used.add(color)
+  }
+  for (const name of names) {
+    const color = known.find(([pattern]) => pattern.test(name))?.[1]
+    if (color && !used.has(color)) take(name, color)
+  }
+  for (const name of names) if (!colors.has(name)) take(name, hashedColor(name, used))
+  return colors
+}
+
+/** Colours that belong to known names, and yellow, are given to strangers only when the others are gone. */
+function hashedColor(name: string, used: Set<ColorName>): ColorName {
+  const reserved = new Set<ColorName>([...known.map(([, color]) => color), 'yellow'])
+  const free = hues.filter(color => !used.has(color))
+  const preferred = free.filter(color => !reserved.has(color))
+  const choices = [preferred, free, hues].find(list => list.length > 0)!
+  return choices[Number(keyOf(name) % BigInt(choices.length))]!
+}
+
+const dashes: Dash[] = ['solid', 'dash', 'dot', 'dashdot']
+const markers: Marker[] = ['circle', 'square', 'triangle', 'diamond']
+
+/** How the i-th run is told apart when colour already means something else. */
+export function runStyle(index: number): { dash: Dash; marker: Marker } {
+  return { dash: dashes[index % dashes.length]!, marker: markers[index % markers.length]! }
+}

@@ -1,0 +1,28 @@
+/**
+ * Element types of a tensor. `f32` is what arithmetic is done in; `f16` and `bf16` are storage types that are cast before
+ * and after (`bf16` = the upper half of an f32); `i32` holds token ids and positions; `bool` holds masks, a byte each.
+ */
+export type DType = 'f32' | 'f16' | 'bf16' | 'i32' | 'bool'
+
+/** Host memory of a tensor's elements: f16 and bf16 as their raw 16 bits. */
+export type HostArray = Float32Array | Uint16Array | Int32Array | Uint8Array
+
+export const bytesPerElement: Record<DType, number> = { f32: 4, f16: 2, bf16: 2, i32: 4, bool: 1 }
+
+export function isFloat(dtype: DType): boolean {
+  return dtype === 'f32' || dtype === 'f16' || dtype === 'bf16'
+}
+
+/** A zero-filled host array for `length` elements. */
+export function hostArray(dtype: DType, length: number): HostArray {
+  if (dtype === 'f32') return new Float32Array(length)
+  if (dtype === 'i32') return new Int32Array(length)
+  return dtype === 'bool' ? new Uint8Array(length) : new Uint16Array(length)
+}
+
+/** The same bytes seen as elements of another type; borrows the buffer. */
+export function viewAs(dtype: DType, bytes: ArrayBufferLike, byteOffset = 0, length?: number): HostArray {
+  if (dtype === 'f32') return new Float32Array(bytes, byteOffset, length)
+  if (dtype === 'i32') return new Int32Array(bytes, byteOffset, length)
+  return dtype === 'bool' ? new Uint8Array(bytes, byteOffset, length) : new Uint16Array(bytes, byteOffset, length)
+}

@@ -1,0 +1,89 @@
+/**
+ * The interface between graphs and hardware. A new engine implements `Engine`; the conformance suite
+ * (`test/engines/conformance.ts`) then checks every op, update and error against the float64 reference.
+ *
+ * Contract
+ * - *Variables* are device memory addressed by a number that the engine hands out. They keep their value until written,
+ *   updated by a program, or disposed; their bytes never cross to the host except through `read`.
+ * - *Programs* are `ProgramSpec`s: plain data in topological order. `load` compiles once per key and may be called again
+ *   with the same key at no cost. `run` binds inputs and variable slots, in the order of the spec.
+ * - *Updates* take effect together, when the run ends: every node of the program sees the values from before.
+ *   A run that fails or is aborted before it ends leaves variables as they were or fails the engine for good.
+ * - *Composite ops* named in `nativeOps` arrive whole; all others arrive decomposed into plain ops.
+ * - *Order*: calls take effect in the order in which they were made.
+ * - *Lifetime*: `dispose` frees everything; afterwards every call rejects with code ENGINE_CLOSED.
+ * - *Errors* are LabErrors: OUT_OF_MEMORY (with sizes), ENGINE (what the runtime said), ABORTED, ENGINE_CLOSED.
+ */
+import { LabError } from '../util/errors.js'
+import type { HostArray } from './dtype.js'
+import type { TensorSpec } from './graph.js'
+import type { ProgramSpec } from './lower.js'
+
+/** Where a variable's first value comes from. */
+export type VariableInit =
+  | { readonly kind: 'zeros' }
+  /** Elements of the variable's own dtype; copied, unless `transfer` gives the buffer away. */
+  | { readonly kind: 'host'; readonly data: HostArray; readonly transfer?: boolean }
+  /** Little-endian elements in a file, converted when `dtype` differs from the variable's; read by the engine itself. */
+  | {
+      readonly kind: 'file'
+      readonly path: string
+      readonly byteOffset: number
+      readonly byteLength: number
+      readonly dtype: 'f32' | 'f16' | 'bf16'
+    }
+
+export interface EngineMemory {
+  /** Bytes of live variables. */
+  readonly variableBytes: number
+  readonly variables: number
+  readonly programs: number
+}
+
+export interface Engine {
+  /** `onnx`, `reference`, ... */
+  readonly name: string
+  /** `cpu`, `webgpu`, `cuda`, ... */
+  readonly device: string
+  /** Human-readable: runtime and version, threads, adapter. */
+  readonly description: string
+  /** Composite ops that this engine runs itself. */
+  readonly nativeOps: ReadonlySet<string>
+  createVariable(spec: TensorSpec, init: VariableInit): number
+  readVariable(variable: number): Promise<HostArray>
+  writeVariable(variable: number, data: HostArray): void
+  disposeVariable(variable: number): void
+  /** Compiles a program; resolves to its handle. */
+  load(spec: ProgramSpec, key: string): Promise<number>
+  /** Runs a program once; resolves to its outputs, which the caller owns. */
+  run(
+    program: number,
+    inputs: readonly HostArray[],
+    variables: readonly number[],
+    options?: { signal?: AbortSignal },
+  ): Promise<HostArray[]>
+  memory(): Promise<EngineMemory>
+  dispose(): Promise<void>
+}
+
+let makeDefault: (() => Engine) | null = null
+let current: Engine | null = null
+
+/** Says how the default engine is made when a tensor is first realised without naming one. */
+export function setDefaultEngineFactory(factory: () => Engine): void {
+  makeDefault = factory
+}
+
+/** Makes `engine` the one that realises tensors from now on. */
+export function setDefaultEngine(engine: Engine | null): void {
+  current = engine
+}
+
+/** The engine that realises tensors when none is named; started at its first use. */
+export function defaultEngine(): Engine {
+  if (!current) {
+    if (!makeDefault) throw new LabError('NO_ENGINE', 'no engine to run on: call setDefaultEngine(engine) first')
+    current = makeDefault()
+  }
+  return current
+}

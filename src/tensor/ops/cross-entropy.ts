@@ -1,0 +1,92 @@
+/**
+ * Cross-entropy of a linear classifier, rows in chunks so that the logits of a long batch never exist at once.
+ * Shapes: N rows, C hidden, V vocabulary.
+ */
+import { apply, applyOp, defineOp, defineVjp, requireDtype, type Tensor } from '../graph.js'
+import { shapeError } from '../shape.js'
+import { add, log, mul, sub } from './elementwise.js'
+import { gather, gatherLast, scatterAdd } from './indexing.js'
+import { matmul } from './matmul.js'
+import { concat, reshape, slice } from './movement.js'
+import { max } from './reduce.js'
+import { softmax } from './softmax.js'
+
+/** Bytes of f32 logits held at a time. */
+const CHUNK_BYTES = 32e6
+
+const crossEntropyOp = defineOp({
+  name: 'linearCrossEntropy',
+  infer(inputs) {
+    const [x, weight, targets] = inputs as [Tensor, Tensor, Tensor]
+    requireDtype('linearCrossEntropy', [x, weight], ['f32'])
+    requireDtype('linearCrossEntropy', [targets], ['i32'])
+    if (
+      x.shape.length !== 2 ||
+      weight.shape.length !== 2 ||
+      x.shape[1] !== weight.shape[1] ||
+      targets.shape.length !== 1 ||
+      targets.shape[0] !== x.shape[0]
+    ) {
+      throw shapeError(
+        'linearCrossEntropy',
+        [x.shape, weight.shape, targets.shape],
+        'rows [N, C], weight [V, C], targets [N]',
+      )
+    }
+    return [{ shape: targets.shape, dtype: 'f32' }]
+  },
+  decompose(inputs) {
+    const [x, weight, targets] = inputs as [Tensor, Tensor, Tensor]
+    return [concat(rowChunks(x, weight).map(rows => negativeLogLikelihood(rows(x), weight, rows(targets))))]
+  },
+})
+
+const gradOp = defineOp({
+  name: 'linearCrossEntropyGrad',
+  infer: inputs => [inputs[0]!, inputs[1]!],
+  decompose(inputs) {
+    const [x, weight, targets, dLoss] = inputs as [Tensor, Tensor, Tensor, Tensor]
+    const dx: Tensor[] = []
+    let dWeight: Tensor | null = null
+    for (const rows of rowChunks(x, weight)) {
+      const p = softmax(matmul(rows(x), weight, { transB: true }))
+      const d = reshape(rows(dLoss), [-1, 1])
+      // d logits = d * (p - onehot(target)); the one-hot part is a gather and a scatter, never a matrix
+      dx.push(mul(d, sub(matmul(p, weight), gather(weight, rows(targets)))))
+      const scaled = mul(d, rows(x))
+      const part = sub(matmul(p, scaled, { transA: true }), scatterAdd(rows(targets), scaled, weight.shape[0]!))
+      dWeight = dWeight ? add(dWeight, part) : part
+    }
+    return [concat(dx), dWeight!]
+  },
+})
+
+defineVjp('linearCrossEntropy', ({ inputs, grads }) => [...applyOp(gradOp, [...inputs, grads[0]!]), null])
+
+/**
+ * Nats per row of a softmax classifier with logits x weight^T: `out[i] = logSumExp(logits[i]) - logits[i, targets[i]]`.
+ * @param x `[N, C]`
+ * @param weight `[V, C]`
+ * @param targets `[N]` i32 in 0..V-1; rows that should not count are weighted by the caller
+ */
+export function linearCrossEntropy(x: Tensor, weight: Tensor, targets: Tensor): Tensor {
+  return apply(crossEntropyOp, [x, weight, targets])
+}
+
+function rowChunks(x: Tensor, weight: Tensor): ((t: Tensor) => Tensor)[] {
+  const N = x.shape[0]!
+  const size = Math.max(1, Math.floor(CHUNK_BYTES / (4 * weight.shape[0]!)))
+  const chunks: ((t: Tensor) => Tensor)[] = []
+  for (let from = 0; from < N; from += size) {
+    const to = Math.min(N, from + size)
+    chunks.push(t => slice(t, 0, from, to))
+  }
+  return chunks
+}
+
+/** logSumExp(z) = max(z) - log(max(softmax(z))): the softmax is what the gradient needs too, and never underflows at its maximum. */
+function negativeLogLikelihood(x: Tensor, weight: Tensor, targets: Tensor): Tensor {
+  const logits = matmul(x, weight, { transB: true })
+  const lse = sub(max(logits, -1), log(max(softmax(logits), -1)))
+  return sub(lse, gatherLast(logits, targets))
+}

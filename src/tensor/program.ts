@@ -1,0 +1,119 @@
+import { internal, LabError } from '../util/errors.js'
+import { didYouMean } from '../util/nearest.js'
+import type { HostArray } from './dtype.js'
+import { defaultEngine, type Engine } from './engine.js'
+import type { Tensor } from './graph.js'
+import { type Lowered, lower } from './lower.js'
+import { formatShape, sizeOf } from './shape.js'
+import { Variable } from './variable.js'
+
+export interface ProgramDefinition<Name extends string> {
+  /** What each run returns, by name. */
+  outputs: Record<Name, Tensor>
+  /** What each run leaves behind: `[variable, its new value]`. All take effect together at the end of the run. */
+  updates?: readonly (readonly [Variable, Tensor])[]
+  /** Default: the engine of the graph's variables, else the default engine. */
+  engine?: Engine
+}
+
+/** Values for the placeholders of a program: host arrays, or a number for a scalar. */
+export type ProgramInputs = Readonly<Record<string, HostArray | number>>
+
+/** A graph compiled for one engine, to be run many times. */
+export class Program<Name extends string = string> {
+  readonly #names: readonly Name[]
+  readonly #lowered: Lowered
+  readonly #engine: Engine
+  #handle: Promise<number> | null = null
+
+  constructor({ outputs, updates = [], engine }: ProgramDefinition<Name>) {
+    this.#names = Object.keys(outputs) as Name[]
+    const tensors = this.#names.map(name => outputs[name])
+    const changes = updates.map(([variable, value]) => ({ variable: checkUpdate(variable, value), value }))
+    this.#engine = engine ?? updates[0]?.[0].engine ?? engineOf(tensors)
+    this.#lowered = lower(tensors, changes, this.#engine.nativeOps)
+  }
+
+  /** The lowered form: what the engine compiles, and what memory is estimated from. */
+  get lowered(): Lowered {
+    return this.#lowered
+  }
+
+  /** Compiles now instead of at the first run. */
+  async load(): Promise<void> {
+    await (this.#handle ??= this.#engine.load(this.#lowered.spec, this.#lowered.key))
+  }
+
+  /**
+   * One run. Resolves to the outputs in host memory; updates have taken effect by then.
+   * @throws LabError INPUT for a missing, unknown or misshapen input
+   */
+  async run(inputs: ProgramInputs = {}, options: { signal?: AbortSignal } = {}): Promise<Record<Name, HostArray>> {
+    const { spec, data, variables } = this.#lowered
+    const given = spec.inputs.map(({ name, value }) => data.get(name) ?? hostValue(name, inputs, spec.values[value]!))
+    for (const name of Object.keys(inputs)) {
+      const names = spec.inputs.map(i => i.name)
+      if (!names.includes(name))
+        throw new LabError('INPUT', `the program has no input "${name}".${didYouMean(name, names)}`)
+    }
+    const slots = variables.map(v => (v as Variable).id)
+    this.#handle ??= this.#engine.load(spec, this.#lowered.key)
+    const results = await this.#engine.run(await this.#handle, given, slots, options)
+    return Object.fromEntries(this.#names.map((name, i) => [name, results[i]!])) as Record<Name, HostArray>
+  }
+}
+
+/** Compiles a graph. */
+export function compile<Name extends string>(definition: ProgramDefinition<Name>): Program<Name> {
+  return new Program(definition)
+}
+
+/** The elements of several tensors, computed together. */
+export async function realize(tensors: readonly Tensor[], { engine }: { engine?: Engine } = {}): Promise<HostArray[]> {
+  const outputs = Object.fromEntries(tensors.map((t, i) => [String(i), t]))
+  const results = await compile({ outputs, ...(engine ? { engine } : {}) }).run()
+  return tensors.map((_, i) => results[String(i)]!)
+}
+
+function checkUpdate(variable: Variable, value: Tensor): Tensor {
+  if (formatShape(variable.shape) !== formatShape(value.shape) || variable.dtype !== value.dtype) {
+    throw new LabError(
+      'SHAPE',
+      `update of ${variable.name}: the variable is ${variable.dtype} ${formatShape(variable.shape)}, its new value ${value.dtype} ${formatShape(value.shape)}`,
+    )
+  }
+  return variable.value
+}
+
+function engineOf(tensors: readonly Tensor[]): Engine {
+  const found = new Set<Engine>()
+  const seen = new Set<object>()
+  const stack = tensors.map(t => t.node)
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node)) continue
+    seen.add(node)
+    if (node.payload?.kind === 'variable') {
+      if (!(node.payload.variable instanceof Variable)) throw internal('a variable leaf without a variable')
+      found.add(node.payload.variable.engine)
+    }
+    for (const t of node.inputs) stack.push(t.node)
+  }
+  if (found.size > 1) throw new LabError('ENGINE', 'the graph mixes variables of several engines; move them to one')
+  return [...found][0] ?? defaultEngine()
+}
+
+function hostValue(name: string, inputs: ProgramInputs, spec: { shape: readonly number[]; dtype: string }): HostArray {
+  const value = inputs[name]
+  if (value === undefined) {
+    throw new LabError('INPUT', `the program needs input "${name}" (${spec.dtype} ${formatShape(spec.shape)})`)
+  }
+  const array =
+    typeof value === 'number' ? (spec.dtype === 'i32' ? Int32Array.of(value) : Float32Array.of(value)) : value
+  if (array.length !== sizeOf(spec.shape)) {
+    throw new LabError(
+      'INPUT',
+      `input "${name}": expected ${spec.dtype} ${formatShape(spec.shape)}, got ${array.length} elements`,
+    )
+  }
+  return array
+}

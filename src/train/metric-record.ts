@@ -1,0 +1,61 @@
+/** What every record carries: its number in the run, optimizer steps done, training tokens seen, seconds since the run started (continued over a resume). */
+interface RecordHead {
+  seq: number
+  step: number
+  tokens: number
+  seconds: number
+}
+
+/** One optimizer step. `lossNats` is the mean loss of a token in nats, `mix` the tokens served so far from each source. */
+export interface TrainRecord extends RecordHead {
+  kind: 'train'
+  lossNats: number
+  lr: number
+  gradNorm: number
+  tokensPerSec: number
+  rssBytes: number
+  mix: Record<string, number>
+}
+
+/**
+ * One evaluation of a held-out set. `deltaNats` is `lossNats` minus its value at step 0, `deltaLow` and `deltaHigh` are the ends of its
+ * confidence band in nats/token; `klToBaseNats` and the token-shift shares `unshifted`, `marginal`, `shifted` are null when not measured.
+ */
+export interface ProbeRecord extends RecordHead {
+  kind: 'probe'
+  probe: string
+  lossNats: number
+  bitsPerByte: number
+  deltaNats: number
+  deltaLow: number
+  deltaHigh: number
+  klToBaseNats: number | null
+  unshifted: number | null
+  marginal: number | null
+  shifted: number | null
+  tokensScored: number
+  bytesScored: number
+}
+
+/** Norm of what an added block writes to the residual stream, divided by the norm of the stream it reads. */
+export interface ContributionRecord extends RecordHead {
+  kind: 'contribution'
+  probe: string
+  layer: number
+  ratio: number
+}
+
+/** Anything else worth keeping: `resumed`, `checkpoint`, `interrupted`, ... */
+export interface EventRecord extends RecordHead {
+  kind: 'event'
+  name: string
+  detail: Record<string, unknown>
+}
+
+/** One line of `metrics.jsonl`. */
+export type MetricRecord = TrainRecord | ProbeRecord | ContributionRecord | EventRecord
+
+type WithoutSeq<R> = R extends unknown ? Omit<R, 'seq'> : never
+
+/** A record as the trainer hands it over; the writer numbers it. */
+export type MetricInput = WithoutSeq<MetricRecord>

@@ -1,0 +1,195 @@
+/** The compiled programs of a training step: loss, gradients, clipping and AdamW, with all state on the device. */
+
+import { forward, headWeight } from '../model/forward.js'
+import type { Model } from '../model/model.js'
+import { grad } from '../tensor/autograd.js'
+import type { HostArray } from '../tensor/dtype.js'
+import type { Tensor } from '../tensor/graph.js'
+import { input } from '../tensor/leaf.js'
+import { adamw } from '../tensor/ops/adamw.js'
+import { linearCrossEntropy } from '../tensor/ops/cross-entropy.js'
+import { add, div, minimum, mul, sqrt } from '../tensor/ops/elementwise.js'
+import { reshape, zeros } from '../tensor/ops/movement.js'
+import { mean, sum } from '../tensor/ops/reduce.js'
+import { compile, Program } from '../tensor/program.js'
+import { Variable } from '../tensor/variable.js'
+
+export interface OptimizerConfig {
+  /** First and second moment decays. */
+  betas: readonly [number, number]
+  eps: number
+  /** Decoupled weight decay. */
+  weightDecay: number
+  /** Gradients are scaled down to this global L2 norm; null = no clipping. */
+  clipNorm: number | null
+}
+
+export interface StepOptions {
+  /** B, rows a micro-batch. */
+  microBatch: number
+  /** T, tokens a row. */
+  seqLen: number
+  /** Micro-batches whose gradients are averaged for one optimizer step. */
+  gradAccumSteps: number
+  optimizer: OptimizerConfig
+  /** Recompute blocks in the backward pass instead of keeping their activations. */
+  rematBlocks: boolean
+}
+
+export interface MicroBatch {
+  /** (B, T) row-major. */
+  inputIds: Int32Array
+  targets: Int32Array
+}
+
+export interface StepResult {
+  /** Mean nats per token over all micro-batches, before the update. */
+  lossNats: number
+  /** Global L2 norm of the gradient before clipping. */
+  gradNorm: number
+}
+
+/** First and second moment of one trainable parameter. */
+interface Moments {
+  readonly m: Variable
+  readonly v: Variable
+}
+
+/**
+ * One optimizer step at a time over a model's trainable parameters. Owns the moments (and accumulators), not the model.
+ * With one micro-batch a step is one program: loss, gradients and updates in a single run.
+ */
+export class TrainStep {
+  readonly #model: Model
+  readonly #options: StepOptions
+  readonly #trainable: readonly string[]
+  readonly #moments = new Map<string, Moments>()
+  readonly #accumulators = new Map<string, Variable>()
+  readonly #fused: Program<'loss' | 'gradNorm'> | null
+  readonly #accumulate: Program<'loss'> | null
+  readonly #apply: Program<'gradNorm'> | null
+
+  constructor(model: Model, trainable: readonly string[], options: StepOptions) {
+    this.#model = model
+    this.#options = options
+    this.#trainable = trainable
+    const zeroLike = (path: string, suffix: string) =>
+      new Variable(
+        model.parameter(path).shape,
+        'f32',
+        { kind: 'zeros' },
+        { engine: model.engine, name: `${path}.${suffix}` },
+      )
+    for (const path of trainable) this.#moments.set(path, { m: zeroLike(path, 'm'), v: zeroLike(path, 'v') })
+    if (options.gradAccumSteps === 1) {
+      const { loss, gradients } = this.#lossAndGradients()
+      this.#fused = compile({ outputs: { loss, gradNorm: globalNorm(gradients) }, updates: this.#updates(gradients) })
+      this.#accumulate = null
+      this.#apply = null
+      return
+    }
+    for (const path of trainable) this.#accumulators.set(path, zeroLike(path, 'grad'))
+    const accumulators = trainable.map(path => this.#accumulators.get(path)!)
+    const { loss, gradients } = this.#lossAndGradients()
+    const share = gradients.map(g => mul(g, 1 / options.gradAccumSteps))
+    const totals = accumulators.map(a => a.value)
+    this.#fused = null
+    this.#accumulate = compile({ outputs: { loss }, updates: accumulators.map((a, i) => [a, add(a.value, share[i]!)]) })
+    this.#apply = compile({
+      outputs: { gradNorm: globalNorm(totals) },
+      updates: [...this.#updates(totals), ...accumulators.map(a => [a, zeros(a.shape)] as const)],
+    })
+  }
+
+  /** The programs, for estimating memory. */
+  get programs(): Program[] {
+    return [this.#fused, this.#accumulate, this.#apply].filter(program => program instanceof Program)
+  }
+
+  /** Every optimizer variable by name (`<path>.m`, `<path>.v`), for checkpoints. */
+  get state(): Map<string, Variable> {
+    return new Map(
+      [...this.#moments].flatMap(([path, { m, v }]) => [[`${path}.m`, m] as const, [`${path}.v`, v] as const]),
+    )
+  }
+
+  /** Compiles the programs now. */
+  async load(): Promise<void> {
+    for (const program of this.programs) await program.load()
+  }
+
+  /**
+   * Runs one optimizer step.
+   * @param batches exactly `gradAccumSteps` micro-batches
+   * @param stepNumber 1 for the first step: the t of AdamW's bias correction
+   */
+  async run(batches: readonly MicroBatch[], lr: number, stepNumber: number, signal?: AbortSignal): Promise<StepResult> {
+    const [beta1, beta2] = this.#options.optimizer.betas
+    const scalars = { lr, correction1: 1 - beta1 ** stepNumber, correction2: 1 - beta2 ** stepNumber }
+    const options = signal ? { signal } : {}
+    if (this.#fused) {
+      const { inputIds, targets } = batches[0]!
+      const { loss, gradNorm } = await this.#fused.run({ inputIds, targets, ...scalars }, options)
+      return { lossNats: loss[0]!, gradNorm: gradNorm[0]! }
+    }
+    const losses: HostArray[] = []
+    for (const { inputIds, targets } of batches)
+      losses.push((await this.#accumulate!.run({ inputIds, targets }, options)).loss)
+    // an aborted accumulation must not leave half a gradient behind: the caller rolls back to a checkpoint or finishes the step
+    const { gradNorm } = await this.#apply!.run(scalars)
+    return { lossNats: losses.reduce((total, loss) => total + loss[0]!, 0) / batches.length, gradNorm: gradNorm[0]! }
+  }
+
+  /** Frees optimizer state; the model stays. */
+  dispose(): void {
+    for (const { m, v } of this.#moments.values()) {
+      m.dispose()
+      v.dispose()
+    }
+    for (const accumulator of this.#accumulators.values()) accumulator.dispose()
+  }
+
+  #lossAndGradients(): { loss: Tensor; gradients: Tensor[] } {
+    const { microBatch, seqLen, rematBlocks } = this.#options
+    const loss = meanLoss(this.#model, microBatch, seqLen, rematBlocks)
+    return { loss, gradients: grad(loss, this.#trainable.map(this.#model.weights)) }
+  }
+
+  #updates(gradients: readonly Tensor[]): (readonly [Variable, Tensor])[] {
+    const { betas, eps, weightDecay, clipNorm } = this.#options.optimizer
+    const norm = globalNorm(gradients)
+    const scale = clipNorm === null ? null : minimum(div(clipNorm, add(norm, 1e-6)), 1)
+    const [lr, correction1, correction2] = ['lr', 'correction1', 'correction2'].map(name => input(name, []))
+    return this.#trainable.flatMap((path, i) => {
+      const parameter = this.#model.parameter(path)
+      const { m, v } = this.#moments.get(path)!
+      const gradient = scale ? mul(gradients[i]!, scale) : gradients[i]!
+      const [p1, m1, v1] = adamw(
+        {
+          parameter: parameter.value,
+          m: m.value,
+          v: v.value,
+          gradient,
+          lr: lr!,
+          correction1: correction1!,
+          correction2: correction2!,
+        },
+        { beta1: betas[0], beta2: betas[1], eps, weightDecay },
+      )
+      return [[parameter, p1] as const, [m, m1] as const, [v, v1] as const]
+    })
+  }
+}
+
+/** Mean nats per token of predicting `targets` from `inputIds`, both program inputs of shape (B, T) i32. */
+export function meanLoss(model: Model, microBatch: number, seqLen: number, rematBlocks: boolean): Tensor {
+  const ids = input('inputIds', [microBatch, seqLen], 'i32')
+  const targets = reshape(input('targets', [microBatch, seqLen], 'i32'), [microBatch * seqLen])
+  const { hidden } = forward(model.config, model.weights, ids, { rematBlocks })
+  return mean(linearCrossEntropy(hidden, headWeight(model.config, model.weights), targets))
+}
+
+/** L2 norm of all gradients taken as one vector. */
+export function globalNorm(gradients: readonly Tensor[]): Tensor {
+  return sqrt(gradients.map(g => sum(mul(g, g))).reduce((a, b) => add(a, b)))
+}

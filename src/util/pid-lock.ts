@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname } from 'node:path'
+import { threadId } from 'node:worker_threads'
+import { sleep } from './retry.js'
+
+/** Who holds a lock, as written into the lock file. */
+export interface LockHolder {
+  pid: number
+  threadId: number
+  host: string
+  /** Unique for every time a lock is taken. */
+  nonce: string
+}
+
+export interface PidLockOptions {
+  signal?: AbortSignal
+  /** Time between two looks at a lock that another holds (default 100). */
+  pollMs?: number
+  /** A lock whose holder gave no sign of life for this long is stale, whatever its pid says (default 60,000). */
+  staleMs?: number
+  /** Called once when the lock is held by another, with the holder (null when its file cannot be read). */
+  onWait?: (holder: LockHolder | null) => void
+}
+
+/** The locks that this thread holds now; a file that names this thread but is not here was left by an older process. */
+const heldHere = new Set<string>()
+
+/**
+ * Runs `work` while holding the lock file `path`: one holder at a time over all processes and threads that use the same
+ * path. The file is made with exclusive creation, holds the holder's pid, and is touched every few seconds. A lock is
+ * stale, and broken, when its process is gone (same machine) or when it was not touched for `staleMs`.
+ */
+export async function withPidLock<T>(path: string, work: () => Promise<T>, options: PidLockOptions = {}): Promise<T> {
+  const nonce = await acquire(path, options)
+  const heartbeat = setInterval(() => touch(path), (options.staleMs ?? 60_000) / 6)
+  heartbeat.unref()
+  try {
+    return await work()
+  } finally {
+    clearInterval(heartbeat)
+    if ((await readHolder(path))?.nonce === nonce) await rm(path, { force: true })
+    heldHere.delete(nonce) // after the file: until it is gone, nobody may take it for a stale one
+  }
+}
+
+function touch(path: string): void {
+  const now = new Date()
+  utimes(path, now, now).catch(() => {
+    // the lock was broken by another process after a long pause; the release looks at the nonce and leaves it alone
+  })
+}
+
+async function acquire(
+  path: string,
+  { signal, pollMs = 100, staleMs = 60_000, onWait }: PidLockOptions,
+): Promise<string> {
+  await mkdir(dirname(path), { recursive: true })
+  const holder: LockHolder = { pid: process.pid, threadId, host: hostname(), nonce: randomUUID() }
+  heldHere.add(holder.nonce) // before the file exists: whoever reads it must find the nonce here
+  try {
+    for (let waited = false; ; waited = true) {
+      signal?.throwIfAborted()
+      if (await tryCreate(path, holder)) return holder.nonce
+      if (await breakIfStale(path, staleMs)) continue
+      if (!waited) onWait?.(await readHolder(path))
+      await sleep(pollMs, signal)
+    }
+  } catch (error) {
+    heldHere.delete(holder.nonce)
+    throw error
+  }
+}
+
+async function tryCreate(path: string, holder: LockHolder): Promise<boolean> {
+  try {
+    await writeFile(path, JSON.stringify(holder), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function readHolder(path: string): Promise<LockHolder | null> {
+  try {
+    const holder = JSON.parse(await readFile(path, 'utf8')) as LockHolder
+    return typeof holder.pid === 'number' && typeof holder.nonce === 'string' ? holder : null
+  } catch {
+    return null // gone, or not yet written by its maker: its age decides
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+function leftBehind(holder: LockHolder): boolean {
+  if (holder.host !== hostname()) return false
+  if (holder.pid !== process.pid) return !isAlive(holder.pid)
+  return holder.threadId === threadId && !heldHere.has(holder.nonce)
+}
+
+/** Removes a stale lock; true when the lock may be tried again at once. */
+async function breakIfStale(path: string, staleMs: number): Promise<boolean> {
+  const holder = await readHolder(path)
+  const touchedMs = await stat(path).then(
+    found => found.mtimeMs,
+    () => null,
+  )
+  if (touchedMs === null) return true
+  if (Date.now() - touchedMs < staleMs && !(holder && leftBehind(holder))) return false
+  // renamed before it is removed: of two processes that find it stale, one rename fails, and none removes a new lock
+  const aside = `${path}.stale-${randomUUID()}`
+  try {
+    await rename(path, aside)
+  } catch {
+    return true
+  }
+  const moved = await readHolder(aside)
+  if (holder && moved && moved.nonce !== holder.nonce) {
+    await rename(aside, path) // another process broke it first and took it: put its lock back
+    return false
+  }
+  await rm(aside, { force: true })
+  return true
+}

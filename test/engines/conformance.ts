@@ -1,0 +1,162 @@
+/** The suite that every engine passes: each op against the float64 reference, updates, inputs, errors, lifetime. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ReferenceEngine } from '../../src/engines/reference/engine.js'
+import '../../src/tensor/fluent.js'
+import { grad } from '../../src/tensor/autograd.js'
+import type { Engine } from '../../src/tensor/engine.js'
+import type { Tensor } from '../../src/tensor/graph.js'
+import { fromHost, input, iota } from '../../src/tensor/leaf.js'
+import { add, cast, mul } from '../../src/tensor/ops/elementwise.js'
+import { update } from '../../src/tensor/ops/indexing.js'
+import { matmul } from '../../src/tensor/ops/matmul.js'
+import { reshape } from '../../src/tensor/ops/movement.js'
+import { sum } from '../../src/tensor/ops/reduce.js'
+import { compile, realize } from '../../src/tensor/program.js'
+import { sizeOf } from '../../src/tensor/shape.js'
+import { Variable } from '../../src/tensor/variable.js'
+import { keyOf, Prng } from '../../src/util/prng.js'
+import { type OpCase, opCases } from './op-cases.js'
+
+/** The f32 operands of a case; the same for every engine. */
+export function operandsOf(c: OpCase): Tensor[] {
+  const random = new Prng(keyOf(c.name))
+  return c.shapes.map(shape => {
+    const values = Float32Array.from({ length: sizeOf(shape) }, () => (c.domain ?? (x => x))(random.normal()))
+    return fromHost(values, shape, 'f32')
+  })
+}
+
+export function outputsOf(c: OpCase, operands: readonly Tensor[]): readonly Tensor[] {
+  const built = c.build(...operands)
+  return Array.isArray(built) ? built : [built as Tensor]
+}
+
+/** A scalar that weights every output element differently, so that no gradient cancels. */
+export function weightedSum(outputs: readonly Tensor[]): Tensor {
+  const terms = outputs.map((t, i) => {
+    const weights = Float32Array.from({ length: sizeOf(t.shape) }, (_, n) => Math.cos(1 + n + 3 * i))
+    return sum(mul(cast(t, 'f32'), fromHost(weights, t.shape, 'f32')))
+  })
+  return terms.reduce((a, b) => add(a, b))
+}
+
+function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
+  let worst = ours.length === theirs.length ? 0 : Number.POSITIVE_INFINITY
+  for (let i = 0; i < ours.length; i++) {
+    const difference = Math.abs(ours[i]! - theirs[i]!)
+    worst = Math.max(
+      worst,
+      Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference / Math.max(1, Math.abs(theirs[i]!)),
+    )
+  }
+  return worst
+}
+
+export function conformance(name: string, start: () => Engine, tolerance = 2e-5): void {
+  describe(`engine ${name} conforms`, () => {
+    let engine: Engine
+    const reference = new ReferenceEngine()
+    beforeAll(() => {
+      engine = start()
+    })
+    afterAll(() => engine.dispose())
+
+    for (const c of opCases) {
+      it(`${c.name}: values and gradients equal the reference's`, async () => {
+        const operands = operandsOf(c)
+        const outputs = outputsOf(c, operands)
+        const wrt = (c.wrt ?? operands.map((_, i) => i)).map(i => operands[i]!)
+        const all = [...outputs, ...(wrt.length > 0 ? grad(weightedSum(outputs), wrt) : [])]
+        const ours = await realize(all, { engine })
+        const theirs = await realize(all, { engine: reference })
+        expect(Math.max(...ours.map((values, i) => maxDifference(values, theirs[i]!)))).toBeLessThan(tolerance)
+      })
+    }
+
+    it('keeps variables on the device, and updates take effect together at the end of a run', async () => {
+      const a = new Variable([2], 'f32', { kind: 'host', data: Float32Array.of(1, 2) }, { engine })
+      const b = new Variable([2], 'f32', { kind: 'host', data: Float32Array.of(10, 20) }, { engine })
+      const swapAndSum = compile({
+        outputs: { total: sum(add(a.value, b.value)) },
+        updates: [
+          [a, b.value],
+          [b, add(a.value, b.value)],
+        ],
+      })
+      expect((await swapAndSum.run()).total[0]).toBe(33)
+      expect([...(await a.read()), ...(await b.read())]).toEqual([10, 20, 11, 22])
+      await swapAndSum.run()
+      expect([...(await a.read()), ...(await b.read())]).toEqual([11, 22, 21, 42])
+      a.dispose()
+      b.dispose()
+    })
+
+    it('never lets a reader see a variable that an update has already overwritten', async () => {
+      const w = new Variable([32, 32], 'f32', { kind: 'host', data: new Float32Array(1024).fill(0.5) }, { engine })
+      const x = fromHost(new Float32Array(1024).fill(1), [32, 32], 'f32')
+      const late = sum(matmul(matmul(matmul(x, x), x), w.value))
+      const program = compile({ outputs: { late }, updates: [[w, mul(w.value, 0)]] })
+      expect((await program.run()).late[0]).toBe(32 ** 5 * 0.5)
+      expect((await w.read()).every(v => v === 0)).toBe(true)
+      w.dispose()
+    })
+
+    it('writes rows of a cache in place', async () => {
+      const cache = new Variable([4, 2], 'f32', { kind: 'zeros' }, { engine })
+      const at = input('at', [1], 'i32')
+      const next = update(cache.value, reshape(cast(add(iota(2), 1), 'f32'), [1, 2]), at, 0)
+      const program = compile({ outputs: { total: sum(next) }, updates: [[cache, next]] })
+      expect((await program.run({ at: 2 })).total[0]).toBe(3)
+      expect((await program.run({ at: 0 })).total[0]).toBe(6)
+      expect([...(await cache.read())]).toEqual([1, 2, 0, 0, 1, 2, 0, 0])
+      cache.dispose()
+    })
+
+    it('stores f16 and bf16 as they are and casts them in the graph', async () => {
+      const half = new Variable([3], 'f16', { kind: 'host', data: Uint16Array.of(0x3c00, 0xc100, 0x0001) }, { engine })
+      const brain = new Variable([2], 'bf16', { kind: 'host', data: Uint16Array.of(0x3f80, 0xc020) }, { engine })
+      const [h, b] = await realize([mul(cast(half.value, 'f32'), 2), mul(cast(brain.value, 'f32'), 2)])
+      expect([...h!, ...b!]).toEqual([2, -5, 2 ** -23, 2, -5])
+      expect([...(await half.read())]).toEqual([0x3c00, 0xc100, 0x0001])
+      half.dispose()
+      brain.dispose()
+    })
+
+    it('compiles equal programs once and binds their variables at run time', async () => {
+      const make = (value: number) =>
+        new Variable([1], 'f32', { kind: 'host', data: Float32Array.of(value) }, { engine })
+      const [p, q] = [make(3), make(5)]
+      const before = await engine.memory()
+      const results = await Promise.all([p, q].map(v => compile({ outputs: { y: mul(v.value, 7) } }).run()))
+      expect(results.map(r => r.y[0])).toEqual([21, 35])
+      expect((await engine.memory()).programs - before.programs).toBe(1)
+      p.dispose()
+      q.dispose()
+    })
+
+    it('returns to its baseline of device memory when variables are disposed', async () => {
+      const before = await engine.memory()
+      const many = Array.from({ length: 5 }, () => new Variable([1000], 'f32', { kind: 'zeros' }, { engine }))
+      expect((await engine.memory()).variableBytes - before.variableBytes).toBeGreaterThanOrEqual(20_000)
+      for (const v of many) v.dispose()
+      expect((await engine.memory()).variableBytes).toBe(before.variableBytes)
+      await expect(many[0]!.read()).rejects.toMatchObject({ code: 'DISPOSED' })
+    })
+
+    it('refuses missing, unknown and misshapen inputs by name', async () => {
+      const program = compile({ outputs: { y: mul(input('learningRate', [2]), 2) }, engine })
+      await expect(program.run()).rejects.toThrow(/needs input "learningRate" \(f32 \[2\]\)/)
+      await expect(program.run({ learningRate: new Float32Array(3) })).rejects.toThrow(/got 3 elements/)
+      await expect(program.run({ learningRate: new Float32Array(2), learningrate: 1 })).rejects.toThrow(
+        /Did you mean "learningRate"/,
+      )
+    })
+
+    it('does not start an aborted run', async () => {
+      const program = compile({ outputs: { y: sum(input('x', [2])) }, engine })
+      await expect(program.run({ x: new Float32Array(2) }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+        code: 'ABORTED',
+      })
+    })
+  })
+}
