@@ -1,24 +1,11 @@
 import type { ByteSource } from '../util/byte-source.js'
 import { openLocalFile } from '../util/byte-source.js'
 import { sha256 } from '../util/canonical-json.js'
-import { LabError } from '../util/errors.js'
+import { LabError, messageOf } from '../util/errors.js'
+import type { RetryEvent } from '../util/retry.js'
 import { findFiles, resolvePath } from './glob.js'
+import { hubFiles, type RemoteFiles } from './hub-files.js'
 import { DATA_FORMATS, type DataFormat, type DatasetManifest } from './manifest.js'
-
-/** A request that failed and is tried again. */
-export interface RetryEvent {
-  path: string
-  attempt: number
-  message: string
-  waitMs: number
-}
-
-/** Access to `hf://` files. The implementation pins revisions and does its own retries. */
-export interface RemoteFiles {
-  /** The files that match an `hf://datasets/owner/name[@revision]/glob` pattern; their paths carry the commit that the revision stands for. */
-  list(pattern: string): Promise<{ path: string; byteLength: number }[]>
-  open(path: string, options?: { onRetry?: (event: RetryEvent) => void }): Promise<ByteSource>
-}
 
 /** One shard of a dataset. */
 export interface DatasetFile {
@@ -41,12 +28,12 @@ export interface Dataset {
 /**
  * Finds the files of a manifest. They are sorted by path and listed once; relative paths stay relative in the hash,
  * so that a dataset may move as a whole.
- * @throws LabError `DATASET_EMPTY` for a pattern that matches nothing, `DATASET_FORMAT` for a name that tells no format, `DATASET_REMOTE`
- *   for `hf://` files without `remote`
+ * @throws LabError `DATASET_EMPTY` for a pattern that matches nothing, `DATASET_FORMAT` for a name that tells no format,
+ *   `DATASET_ACCESS` for gated data that the hub refuses, and the errors of the hub
  */
 export async function resolveDataset(
   manifest: DatasetManifest,
-  { remote }: { remote?: RemoteFiles } = {},
+  { remote = hubFiles() }: { remote?: RemoteFiles } = {},
 ): Promise<Dataset> {
   const byPath = new Map<string, DatasetFile>()
   for (const pattern of manifest.files) {
@@ -70,7 +57,7 @@ export async function resolveDataset(
     open: (index, onRetry) => {
       const { path } = files[index]!
       if (!isRemote(path)) return openLocalFile(resolvePath(baseDir, path))
-      return remote!.open(path, onRetry ? { onRetry } : {})
+      return remote.open(path, onRetry)
     },
   }
 }
@@ -79,14 +66,15 @@ function isRemote(path: string): boolean {
   return path.startsWith('hf://')
 }
 
-function listFiles(manifest: DatasetManifest, pattern: string, remote: RemoteFiles | undefined) {
+async function listFiles(manifest: DatasetManifest, pattern: string, remote: RemoteFiles) {
   if (!isRemote(pattern)) return findFiles(pattern, manifest.baseDir)
-  if (remote) return remote.list(pattern)
-  const access = manifest.gated ? ` Access: ${manifest.gated}` : ''
-  throw new LabError(
-    'DATASET_REMOTE',
-    `dataset ${manifest.name}: "${pattern}" needs a Hugging Face client, none was given.${access}`,
-  )
+  try {
+    return await remote.list(pattern)
+  } catch (error) {
+    if (!manifest.gated) throw error
+    const message = `dataset ${manifest.name}: ${messageOf(error)} This dataset is behind terms: ${manifest.gated}`
+    throw new LabError('DATASET_ACCESS', message, { cause: error })
+  }
 }
 
 function formatOf(name: string, path: string): DataFormat {

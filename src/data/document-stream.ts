@@ -1,6 +1,7 @@
 import { LabError, messageOf } from '../util/errors.js'
 import { keyOf, permutation } from '../util/prng.js'
-import type { Dataset, RetryEvent } from './dataset.js'
+import type { RetryEvent } from '../util/retry.js'
+import type { Dataset } from './dataset.js'
 import { documentHash } from './document-id.js'
 import {
   type DocumentFault,
@@ -52,7 +53,7 @@ export interface DocumentStreamState {
 
 /** Events about input that was left out or had to be fetched again. */
 export interface DocumentEvents {
-  retry: RetryEvent & { source: string }
+  retry: RetryEvent & { source: string; path: string }
   /** `level` is `warn` under the policy `warn`, `info` under `skip`. Documents before `record` are used. */
   badShard: {
     source: string
@@ -202,7 +203,7 @@ export class DocumentStream {
   async #openShard(): Promise<AsyncGenerator<ShardRecord>> {
     const { dataset, events, maxLineBytes, maxRowGroupBytes } = this.#options
     const { path, byteLength, format } = this.#file
-    const onRetry = (event: RetryEvent) => events?.emit('retry', { ...event, source: dataset.name })
+    const onRetry = (event: RetryEvent) => events?.emit('retry', { ...event, source: dataset.name, path })
     const source = await dataset.open(this.#order[this.#state.shard]!, onRetry)
     if (source.byteLength !== byteLength)
       throw new ShardFault(

@@ -1,50 +1,11 @@
 import { readdir, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
+import { globToRegExp, isGlob } from '../util/glob.js'
 
 /** A file that matched, `path` as the pattern would write it (relative stays relative), with `/` between folders. */
 export interface FoundFile {
   path: string
   byteLength: number
-}
-
-/**
- * A regular expression for a glob: `*` and `?` stay inside one folder, `**` crosses folders, `{a,b}` is a choice, `[abc]` a set.
- */
-export function globToRegExp(glob: string): RegExp {
-  let source = ''
-  let depth = 0
-  for (let i = 0; i < glob.length; i++) {
-    const c = glob[i]!
-    if (glob.startsWith('**/', i)) {
-      source += '(?:[^/]+/)*'
-      i += 2
-    } else if (glob.startsWith('**', i)) {
-      source += '.*'
-      i++
-    } else if (c === '*') source += '[^/]*'
-    else if (c === '?') source += '[^/]'
-    else if (c === '{') {
-      source += '(?:'
-      depth++
-    } else if (c === '}' && depth > 0) {
-      source += ')'
-      depth--
-    } else if (c === ',' && depth > 0) source += '|'
-    else if (c === '[' && glob.indexOf(']', i + 2) > 0) {
-      const end = glob.indexOf(']', i + 2)
-      source += `[${glob
-        .slice(i + 1, end)
-        .replace(/^!/, '^')
-        .replaceAll('\\', '\\\\')}]`
-      i = end
-    } else source += c.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-  }
-  return new RegExp(`^${source}$`)
-}
-
-/** Whether a path has any character with a meaning in globs. */
-export function isGlob(path: string): boolean {
-  return /[*?{[]/.test(path)
 }
 
 /** Local files that match `pattern` (relative to `baseDir` unless absolute), sorted by path; hidden files are not matched by wildcards. */

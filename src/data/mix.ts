@@ -67,6 +67,8 @@ export class TokenMix {
   }
 
   async next(): Promise<MixedDocument> {
+    // all sources read their first windows at once, not each when it is first due
+    for (const stream of this.#streams) stream.readAhead()
     const before = this.state()
     const source = pickSource(this.#shares, this.#tokens)
     const document = await this.#streams[source]!.next()

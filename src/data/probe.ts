@@ -125,13 +125,15 @@ function probeRows(ids: Int32Array, documentIndex: number, options: ProbeOptions
   }
 }
 
-function checkProbeOptions({ name, maxTokens, seqLen, bosTokenId, eosTokenId, contextTokens = 0 }: ProbeOptions): void {
+function checkProbeOptions(options: ProbeOptions): void {
+  const { name, maxTokens, seqLen, bosTokenId, eosTokenId, contextTokens = 0, maxDocumentBytes = 4 } = options
   const fail = (message: string) => new LabError('PROBE', `probe ${name}: ${message}`)
-  if (!(Number.isSafeInteger(maxTokens) && maxTokens >= 1))
-    throw fail(`expected maxTokens of at least 1, got ${maxTokens}`)
-  if (!(Number.isSafeInteger(seqLen) && seqLen >= 1)) throw fail(`expected seqLen of at least 1, got ${seqLen}`)
+  for (const [key, value] of Object.entries({ maxTokens, seqLen }))
+    if (!(Number.isSafeInteger(value) && value >= 1)) throw fail(`expected ${key} of at least 1, got ${value}`)
   if (!(contextTokens >= 0 && contextTokens < seqLen))
     throw fail(`expected contextTokens from 0 to ${seqLen - 1}, got ${contextTokens}`)
+  // the longest character has four bytes, so that something of every document is left
+  if (!(maxDocumentBytes >= 4)) throw fail(`expected maxDocumentBytes of at least 4, got ${maxDocumentBytes}`)
   if (bosTokenId === null && eosTokenId === null)
     throw fail('expected a BOS or EOS token to predict the first token of a document from, the tokenizer has neither')
 }

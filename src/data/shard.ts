@@ -1,3 +1,4 @@
+import { setImmediate as breath } from 'node:timers/promises'
 import type { ByteSource } from '../util/byte-source.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
@@ -51,6 +52,9 @@ export async function* readShard(source: ByteSource, options: ReadShardOptions):
   }
 }
 
+/** Decoded bytes between two turns of the event loop: a few milliseconds of work. */
+const BREATH_BYTES = 500_000
+
 async function* lineRecords(source: ByteSource, options: ReadShardOptions): AsyncGenerator<ShardRecord> {
   const { textField, maxLineBytes, start = { record: 0 } } = options
   const lineStart: LinePosition = {
@@ -59,7 +63,13 @@ async function* lineRecords(source: ByteSource, options: ReadShardOptions): Asyn
     ...(start.restart ? { restart: start.restart } : {}),
   }
   const cap = maxLineBytes === undefined ? {} : { maxLineBytes }
+  let sinceBreath = 0
   for await (const line of splitLines(decodedChunks(source, options.format, lineStart), { start: lineStart, ...cap })) {
+    // decoding from memory never waits, so the event loop would stand still for the length of a chunk
+    if ((sinceBreath += line.byteLength) > BREATH_BYTES) {
+      sinceBreath = 0
+      await breath()
+    }
     if (line.bytes && isBlank(line.bytes)) continue
     const { line: record, ...rest } = line.next
     const base = { record: line.line, next: { record, ...rest } }

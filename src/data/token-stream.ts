@@ -69,11 +69,11 @@ export class TokenStream {
 
   async next(): Promise<TokenDocument> {
     while (this.#taken >= this.#ready.length) {
-      this.#readAhead()
+      this.readAhead()
       this.#ready = await this.#groups.shift()!
       this.#taken = 0
     }
-    this.#readAhead()
+    this.readAhead()
     const document = this.#ready[this.#taken++]!
     this.#state = document.after
     this.#checkProgress(document)
@@ -99,7 +99,8 @@ export class TokenStream {
     await this.#options.shuffle.close()
   }
 
-  #readAhead(): void {
+  /** Starts what is to be read and tokenised ahead; called again it does nothing until some has been taken. */
+  readAhead(): void {
     const { groupsAhead = 2 } = this.#options
     while (this.#groups.length < Math.max(1, groupsAhead)) {
       // reading is one after the other; tokenising of several groups may overlap

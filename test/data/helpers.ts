@@ -130,7 +130,15 @@ export async function withLoader<T>(
   options: Partial<LoaderOptions> & Pick<LoaderOptions, 'sources'>,
   use: (loader: Loader) => Promise<T>,
 ): Promise<T> {
-  const loader = openLoader({ seed: 7, seqLen: 16, microBatch: 2, windowDocs: 5, ...bytesTokenizer, ...options })
+  const loader = openLoader({
+    seed: 7,
+    seqLen: 16,
+    microBatch: 2,
+    windowDocs: 5,
+    groupsAhead: 1,
+    ...bytesTokenizer,
+    ...options,
+  })
   try {
     return await use(loader)
   } finally {
