@@ -1,7 +1,7 @@
 import type { ColorName, Figure } from '../plot/figure.js'
 import { contributionFigure } from '../plot/figures/blocks.js'
 import { combineFigures } from '../plot/figures/combine.js'
-import type { Curve, CurveOptions, XUnit } from '../plot/figures/curves.js'
+import type { ColorBy, Curve, CurveOptions, XUnit } from '../plot/figures/curves.js'
 import { forgettingFigure, klFigure, type LossUnit, tradeOffFigure } from '../plot/figures/forgetting.js'
 import { sharesFigure } from '../plot/figures/shares.js'
 import { gradientNormFigure, throughputFigure, trainingLossFigure } from '../plot/figures/training.js'
@@ -76,15 +76,16 @@ function marksOf(runs: RunRecords[], x: XUnit): { x: number; text: string }[] {
   return events.map(event => ({ x: event[x], text: event.name }))
 }
 
-function lossOf(runs: RunRecords[], options: RunFigureOptions, colorBy: 'run' | 'name'): Figure {
+function lossOf(runs: RunRecords[], options: RunFigureOptions, colorBy: ColorBy): Figure {
   const x = options.x ?? 'step'
   const curves = trainCurves(runs, x, 'training loss', record => record.lossNats)
   return trainingLossFigure(curves, { ...options, colorBy, marks: marksOf(runs, x) })
 }
 
-/** A dashboard tells runs by dash in both panels, because colour means the probe in one of them. */
+/** A dashboard tells runs by dash in both panels, because colour means the probe in one of them (when there are several). */
 function dashboardOf(runs: RunRecords[], options: RunFigureOptions): Figure {
-  const figures = [lossOf(runs, options, runs.length > 1 ? 'name' : 'run'), forgettingOf(runs, options)]
+  const oneProbe = probesOf(runs).length < 2
+  const figures = [lossOf(runs, options, oneProbe ? 'name' : 'neutral'), forgettingOf(runs, options)]
   return combineFigures('Training and forgetting', figures)
 }
 

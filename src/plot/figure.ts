@@ -28,6 +28,8 @@ export interface Axis {
 interface SeriesHead {
   /** What a reader calls it, in hovers and legends. */
   name: string
+  /** Series of one group are shown and hidden together: a line with its raw values and its band. */
+  group: string
   color: ColorName
   /** The text at the end of the line when there is room for direct labels; null for none. */
   label: string | null
@@ -77,10 +79,8 @@ export interface TileSeries extends SeriesHead {
 
 export type Series = LineSeries | BandSeries | BarSeries | TileSeries
 
-/** A vertical line with a label, or a note in a corner of the panel. */
-export type Annotation =
-  | { kind: 'vline'; x: number; text: string }
-  | { kind: 'note'; corner: 'top-left' | 'top-right' | 'bottom-left' | 'bottom-right'; text: string }
+/** A vertical line with a label, or a remark on how to read the panel, shown above it where there is room. */
+export type Annotation = { kind: 'vline'; x: number; text: string } | { kind: 'note'; text: string }
 
 /** One key of the legend; it may stand for several series (a probe's colour, a run's dash). */
 export interface LegendEntry {

@@ -1,4 +1,5 @@
-import { axisTitle, drawable, type Figure, type LegendEntry, type Panel, panelsOf, type Series } from './figure.js'
+import { labelledSeries, lastPoint, legendEntries, spread } from './end-labels.js'
+import { axisTitle, type Figure, type LegendEntry, type Panel, panelsOf, type Series } from './figure.js'
 import { panelScales, type Scale } from './scale.js'
 import { fitPixels, pixelWidth, wrapPixels } from './text.js'
 import { axisTicks, type Tick } from './ticks.js'
@@ -54,22 +55,10 @@ const MIN_WIDTH_FOR_END_LABELS = 380
 const LEGEND_SWATCH = 34
 const GAP = 28
 
-function labelledSeries(panel: Panel): Series[] {
-  return panel.series.filter(series => series.label !== null && series.kind !== 'tile' && series.kind !== 'bar')
-}
-
 /** Whether lines are named at their ends instead of in a legend. */
 function namedAtEnds(figure: Figure, panelWidth: number): boolean {
   const counts = figure.panels.map(panel => labelledSeries(panel).length)
   return panelWidth >= MIN_WIDTH_FOR_END_LABELS && counts.some(n => n > 0) && counts.every(n => n <= MAX_END_LABELS)
-}
-
-/** The legend keys of all panels, each once. */
-export function legendEntries(figure: Figure): LegendEntry[] {
-  const seen = new Map<string, LegendEntry>()
-  for (const panel of figure.panels)
-    for (const entry of panel.legend) if (!seen.has(entry.label)) seen.set(entry.label, entry)
-  return [...seen.values()]
 }
 
 function placeLegend(entries: LegendEntry[], top: number, width: number): { items: LegendItem[]; bottom: number } {
@@ -87,30 +76,6 @@ function placeLegend(entries: LegendEntry[], top: number, width: number): { item
     return item
   })
   return { items, bottom: items.length > 0 ? y + 10 : top }
-}
-
-/** The last point of a series that can be drawn, in fractions of the axes; for a solid band the middle of its end. */
-function lastPoint(series: Series, scales: { x: Scale; y: Scale }): [number, number] | null {
-  if (series.kind === 'tile') return null
-  for (let i = series.x.length - 1; i >= 0; i--) {
-    const x = scales.x.at(series.x[i])
-    const low = series.kind === 'band' ? series.low[i] : series.y[i]
-    const high = series.kind === 'band' ? series.high[i] : series.y[i]
-    const y = drawable(low) && drawable(high) ? scales.y.at((low + high) / 2) : null
-    if (x !== null && y !== null) return [x, y]
-  }
-  return null
-}
-
-/** Moves positions apart to at least `gap` while keeping their order, as near to where they want to be as the range allows. */
-export function spread(wanted: number[], gap: number, [low, high]: [number, number]): number[] {
-  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a]! - wanted[b]! || a - b)
-  const placed = [...wanted]
-  let previous = Number.NEGATIVE_INFINITY
-  for (const i of order) previous = placed[i] = Math.max(wanted[i]!, previous + gap, low)
-  let next = Number.POSITIVE_INFINITY
-  for (const i of [...order].reverse()) next = placed[i] = Math.min(placed[i]!, next - gap, high)
-  return placed
 }
 
 function endLabelsOf(panel: Panel, plot: Box, scales: { x: Scale; y: Scale }, room: number): EndLabel[] {
@@ -141,7 +106,7 @@ function layoutPanel(panel: Panel, outer: Box, atEnds: boolean): PanelLayout {
   const scales = panelScales(panel)
   const top = (panel.title ? 22 : 0) + (axisTitle(panel.yAxis) ? 22 : 8)
   const height = outer.height - top - (axisTitle(panel.xAxis) ? 42 : 24)
-  const yTicks = scales ? axisTicks(panel.yAxis, scales.y.domain, Math.max(2, Math.floor(height / 45))) : []
+  const yTicks = scales ? axisTicks(panel.yAxis, scales.y.domain, Math.max(2, Math.floor(height / 36))) : []
   const left = Math.min(outer.width / 4, Math.max(24, ...yTicks.map(t => pixelWidth(t.label, sizes.small) + 10)))
   const widest = Math.max(0, ...labelledSeries(panel).map(s => pixelWidth(s.label!, sizes.text)))
   const room = atEnds && scales ? Math.min(widest, outer.width * 0.3) : 0
@@ -179,7 +144,7 @@ export function layoutFigure(figure: Figure, options: { width: number; height: n
   const rows = Math.max(1, Math.ceil(allPanels.length / columns))
   const panelWidth = (inner - (columns - 1) * GAP) / columns
   const atEnds = namedAtEnds(figure, panelWidth)
-  const legend = placeLegend(atEnds ? [] : legendEntries(figure), 40, width)
+  const legend = placeLegend(atEnds ? [] : legendEntries(figure), 39, width)
   const captionLines = wrapPixels(figure.caption, sizes.small, inner)
   const captionHeight = captionLines.length > 0 ? captionLines.length * 15 + 8 : 0
   const panelsTop = legend.bottom + 8

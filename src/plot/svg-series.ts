@@ -60,7 +60,7 @@ function drawLine(canvas: Canvas, series: LineSeries): string {
     d: lines.map(part => pathOf(part, series.kind)).join(''),
     ...stroke,
     'stroke-width': series.faint ? 1 : 2,
-    'stroke-opacity': series.faint ? '0.3' : null,
+    'stroke-opacity': series.faint ? '0.25' : null,
     'stroke-dasharray': dashArrays[series.dash],
     'stroke-linejoin': 'round',
     'stroke-linecap': 'round',
@@ -120,22 +120,19 @@ function drawTiles(canvas: Canvas, series: TileSeries): string {
     series.tiles.map(tile => tile.x),
     series.tiles.map(tile => tile.y),
   )
+  const [width, height] = [Math.max(1, Math.min(unitX - 2, 64)), Math.max(1, unitY / 2)]
+  const widest = (size: number) => Math.max(0, ...series.tiles.map(tile => pixelWidth(tile.text, size)))
+  const fontSize = [11, 10, 9, 8].find(size => widest(size) <= width)
   return series.tiles
     .map((tile, i) => {
       const point = points[i]
       if (!point) return ''
-      const [width, height] = [Math.max(1, Math.min(unitX - 2, 64)), Math.max(1, unitY / 2)]
       const box = { x: point[0] - width / 2, y: point[1] - height / 2, width, height, rx: Math.min(4, width / 4) }
-      const fits = pixelWidth(tile.text, 11) + 2 <= width
-      const label = {
-        'text-anchor': 'middle',
-        'font-size': 11,
-        ...paint({ fill: series.faint ? 'ink' : 'background' }),
-      }
+      const text = { 'text-anchor': 'middle', ...paint({ fill: series.faint ? 'ink' : 'background' }) }
       return element('g', {}, [
         title(tile.detail),
         element('rect', { ...box, ...paint({ fill: series.color }), 'fill-opacity': series.faint ? '0.28' : '0.95' }),
-        fits ? textAt(point[0], point[1] + 4, tile.text, label) : '',
+        fontSize ? textAt(point[0], point[1] + 4, tile.text, { 'font-size': fontSize, ...text }) : '',
       ])
     })
     .join('')

@@ -1,4 +1,4 @@
-import { type Annotation, axisTitle, type Figure } from './figure.js'
+import { axisTitle, type Figure } from './figure.js'
 import { type FigureLayout, type LegendItem, layoutFigure, type PanelLayout, sizes } from './svg-layout.js'
 import { darkStyle, element, FONT, painter, px, type SvgTheme, textAt } from './svg-paint.js'
 import { type Canvas, dashArrays, drawSeries, markerPath } from './svg-series.js'
@@ -83,13 +83,13 @@ function drawTitles({ panel, outer, plot }: PanelLayout, paint: Painter): string
   return parts.join('')
 }
 
-function drawNote(note: Extract<Annotation, { kind: 'note' }>, { plot }: PanelLayout, paint: Painter): string {
-  const right = note.corner.endsWith('right')
-  const x = right ? plot.x + plot.width - 6 : plot.x + 6
-  const y = note.corner.startsWith('top') ? plot.y + 14 : plot.y + plot.height - 8
-  const anchor = { 'text-anchor': right ? 'end' : 'start', ...SMALL }
-  const halo = { ...paint({ fill: 'muted-text', stroke: 'background' }), 'stroke-width': 3, 'paint-order': 'stroke' }
-  return textAt(x, y, fitPixels(note.text, sizes.small, plot.width - 12), { ...anchor, ...halo })
+/** Remarks stand right of the y title, as far as there is room for them. */
+function drawNotes({ panel, outer, plot, scales }: PanelLayout, paint: Painter): string {
+  const text = panel.annotations.flatMap(annotation => (annotation.kind === 'note' ? [annotation.text] : [])).join('  ')
+  const used = outer.x + pixelWidth(axisTitle(panel.yAxis), sizes.text) + 16
+  const right = outer.x + outer.width
+  if (!scales || text === '' || used + pixelWidth(text, sizes.small) > right) return ''
+  return textAt(right, plot.y - 12, text, { 'text-anchor': 'end', ...SMALL, ...paint({ fill: 'muted-text' }) })
 }
 
 /** Vertical marks; a label that would run into the one before it is left out, its line stays. */
@@ -164,13 +164,12 @@ function zeroRule({ plot }: PanelLayout, zero: number, paint: Painter): string {
 }
 
 function drawPanel(layout: PanelLayout, paint: Painter): string {
-  const notes = layout.scales ? layout.panel.annotations.filter(annotation => annotation.kind === 'note') : []
   return element('g', {}, [
     drawTitles(layout, paint),
     drawGrid(layout, paint),
     drawMarks(layout, paint),
     drawPlot(layout, paint),
-    ...notes.map(note => drawNote(note, layout, paint)),
+    drawNotes(layout, paint),
     drawEndLabels(layout, paint),
   ])
 }

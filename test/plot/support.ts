@@ -6,6 +6,7 @@ export function line(x: LineSeries['x'], y: LineSeries['y'], options: Partial<Li
   return {
     kind: 'line',
     name,
+    group: name,
     x,
     y,
     color: 'blue',
@@ -18,7 +19,7 @@ export function line(x: LineSeries['x'], y: LineSeries['y'], options: Partial<Li
 }
 
 export function band(x: BandSeries['x'], low: BandSeries['low'], high: BandSeries['high']): BandSeries {
-  return { kind: 'band', name: 'band', x, low, high, color: 'blue', solid: false, label: null }
+  return { kind: 'band', name: 'band', group: 'band', x, low, high, color: 'blue', solid: false, label: null }
 }
 
 export function panel(options: Partial<Panel> = {}): Panel {

@@ -45,7 +45,7 @@ function expandedTiles(blocks: LayerMapBlock[]): TileSeries[] {
       text: String(layer),
       detail: `block ${layer}, ${name}, ${added ? 'copy of' : 'was'} block ${source}, ${formatCount(parameters)} parameters`,
     }))
-    return tiles.length > 0 ? [{ kind: 'tile', name, color, label: null, tiles, faint: !trainable }] : []
+    return tiles.length > 0 ? [{ kind: 'tile', name, group: name, color, label: null, tiles, faint: !trainable }] : []
   })
 }
 
@@ -58,7 +58,7 @@ function baseTiles(blocks: LayerMapBlock[]): TileSeries {
       text: String(source),
       detail: `block ${source} of the base`,
     }))
-  return { kind: 'tile', name: 'base', color: 'muted', label: null, tiles, faint: true }
+  return { kind: 'tile', name: 'base', group: 'base', color: 'muted', label: null, tiles, faint: true }
 }
 
 /** Lines from each base block down to the blocks that come from it. */
@@ -67,6 +67,7 @@ function links(blocks: LayerMapBlock[]): LineSeries[] {
   return blocks.map(({ layer, source, added }) => ({
     kind: 'line',
     name: `block ${source} to block ${layer}`,
+    group: 'links',
     x: [origin.get(source) ?? null, layer],
     y: [BASE_ROW - 0.25, EXPANDED_ROW + 0.25],
     color: added ? 'vermillion' : 'muted',
@@ -113,6 +114,7 @@ export function contributionFigure(inputs: ContributionInput[], caption = ''): F
     ({ run, layers: own, ratios }): BarSeries => ({
       kind: 'bar',
       name: run,
+      group: run,
       x: own.map(layer => layers.indexOf(layer)),
       y: Array.from(ratios),
       color: colors.get(run)!,

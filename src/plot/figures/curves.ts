@@ -41,8 +41,11 @@ export interface CurveOptions {
   marks?: { x: number; text: string }[]
 }
 
-/** Which of the two names a curve's colour stands for; the other is told by dash and marker. */
-export type ColorBy = 'name' | 'run'
+/**
+ * What the colour of a curve stands for. With `name` and `neutral` the run is told by dash and marker; `neutral` is for a panel beside
+ * others in which colour means something else. When all curves have one name, `name` colours by run.
+ */
+export type ColorBy = 'name' | 'run' | 'neutral'
 
 /** The x axis that the options ask for. */
 export function xAxisOf({ x = 'step', logX = false }: CurveOptions): Axis {
@@ -67,38 +70,48 @@ function unique(names: string[]): string[] {
 /** Markers are drawn for evaluations, not for every step of a long run. */
 const MAX_MARKERS = 40
 
+/** Colours that no known probe has, for runs beside a panel of probes. */
+const neutralColors: ColorName[] = ['ink', 'purple', 'orange', 'sky']
+
+function colorsOf(names: string[], runs: string[], colorBy: ColorBy): (curve: Curve) => ColorName {
+  if (colorBy === 'neutral') return curve => neutralColors[runs.indexOf(curve.run) % neutralColors.length]!
+  const byRun = colorBy === 'run' || (names.length === 1 && runs.length > 1)
+  const colors = assignColors(byRun ? runs : names)
+  return curve => colors.get(byRun ? curve.run : curve.name)!
+}
+
 function looksOf(curves: Curve[], colorBy: ColorBy): Look[] {
   const names = unique(curves.map(curve => curve.name))
   const runs = unique(curves.map(curve => curve.run))
-  const colors = assignColors(colorBy === 'name' ? names : runs)
-  return curves.map(({ name, run, x }) => {
-    const parts = [...(names.length > 1 ? [name] : []), ...(runs.length > 1 ? [run] : [])]
-    const style = runStyle(runs.indexOf(run))
+  const colorOf = colorsOf(names, runs, colorBy)
+  return curves.map(curve => {
+    const parts = [...(names.length > 1 ? [curve.name] : []), ...(runs.length > 1 ? [curve.run] : [])]
+    const style = runStyle(runs.indexOf(curve.run))
     return {
       label: parts.length > 0 ? parts.join(' · ') : null,
-      display: parts.length > 0 ? parts.join(' · ') : name,
-      color: colors.get(colorBy === 'name' ? name : run)!,
+      display: parts.length > 0 ? parts.join(' · ') : curve.name,
+      color: colorOf(curve),
       dash: colorBy === 'run' ? 'solid' : style.dash,
-      marker: x.length > MAX_MARKERS ? 'none' : style.marker,
+      marker: curve.x.length > MAX_MARKERS ? 'none' : style.marker,
     }
   })
 }
 
-function legendOf(curves: Curve[], looks: Look[], colorBy: ColorBy): LegendEntry[] {
+/** With several names and several runs each has its own keys: colours for the names, dashes in ink for the runs. */
+function legendOf(curves: Curve[], looks: Look[]): LegendEntry[] {
   const names = unique(curves.map(curve => curve.name))
   const runs = unique(curves.map(curve => curve.run))
-  const lookOf = (key: ColorBy, value: string) => looks[curves.findIndex(curve => curve[key] === value)]!
-  const entry = (label: string, look: Look, own: boolean): LegendEntry => ({
-    label,
-    color: own ? look.color : 'ink',
-    dash: own && colorBy === 'name' ? 'solid' : look.dash,
-    marker: own && colorBy === 'name' && runs.length > 1 ? 'none' : look.marker,
-    swatch: 'line',
+  const both = names.length > 1 && runs.length > 1
+  const swatch = 'line'
+  const nameKeys = names.map((label): LegendEntry => {
+    const { color, marker } = looks[curves.findIndex(curve => curve.name === label)]!
+    return { label, color, dash: 'solid', marker: both ? 'none' : marker, swatch }
   })
-  return [
-    ...(names.length > 1 ? names.map(name => entry(name, lookOf('name', name), colorBy === 'name')) : []),
-    ...(runs.length > 1 ? runs.map(run => entry(run, lookOf('run', run), colorBy === 'run')) : []),
-  ]
+  const runKeys = runs.map((label): LegendEntry => {
+    const { color, dash, marker } = looks[curves.findIndex(curve => curve.run === label)]!
+    return { label, color: both ? 'ink' : color, dash, marker, swatch }
+  })
+  return [...(names.length > 1 ? nameKeys : []), ...(runs.length > 1 ? runKeys : [])]
 }
 
 function picked(all: Value[], indices: number[]): Value[] {
@@ -111,6 +124,7 @@ function lineOf(curve: Curve, look: Look, y: Value[], faint: boolean, maxPoints:
   return {
     kind: 'line',
     name: faint ? `${look.display} (raw)` : look.display,
+    group: look.display,
     x: picked(x, indices),
     y: picked(y, indices),
     color: look.color,
@@ -128,7 +142,8 @@ function bandOf(curve: Curve, look: Look, maxPoints: number): BandSeries[] {
   const pick = (numbers: ArrayLike<number | null>) => picked(values(numbers), indices)
   const name = `${look.display} (confidence band)`
   const [low, high] = [pick(curve.low), pick(curve.high)]
-  return [{ kind: 'band', name, x: picked(x, indices), low, high, color: look.color, solid: false, label: null }]
+  const group = look.display
+  return [{ kind: 'band', name, group, x: picked(x, indices), low, high, color: look.color, solid: false, label: null }]
 }
 
 /** Series and legend of curves: bands at the back, raw lines faint behind their smoothed ones. */
@@ -149,7 +164,7 @@ export function curveSeries(
     // a single raw value is worth no moving average; smooth() keeps it as it is
     lines.push(lineOf(curve, look, smooth(y, smoothing), false, maxPoints))
   })
-  return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks, colorBy) }
+  return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks) }
 }
 
 /** A panel of curves over the x axis that the options ask for. */

@@ -19,10 +19,7 @@ export function forgettingFigure(curves: Curve[], options: CurveOptions & { unit
     colorBy: 'name',
     yAxis: axis('change of loss since step 0', { unit }),
     zeroLine: true,
-    notes: [
-      { kind: 'note', corner: 'top-left', text: '↑ forgotten' },
-      { kind: 'note', corner: 'bottom-left', text: '↓ learned' },
-    ],
+    notes: [{ kind: 'note', text: '↑ forgotten  ↓ learned' }],
   })
   const caption = 'Loss on held-out text minus its value before training. Bands: confidence interval of the difference.'
   return { title: 'Forgetting', caption, columns: 1, panels: [panel] }
@@ -58,7 +55,18 @@ export function tradeOffFigure(
   const series = paths.map(({ run, learned, forgotten }, i): LineSeries => {
     const marker = runStyle(i).marker
     const [x, y] = [values(learned), values(forgotten)]
-    return { kind: 'line', name: run, x, y, color: colors.get(run)!, dash: 'solid', marker, faint: false, label: run }
+    return {
+      kind: 'line',
+      name: run,
+      group: run,
+      x,
+      y,
+      color: colors.get(run)!,
+      dash: 'solid',
+      marker,
+      faint: false,
+      label: run,
+    }
   })
   const panel = {
     title: '',
@@ -66,7 +74,7 @@ export function tradeOffFigure(
     yAxis: axis(`forgotten: loss increase on ${forgottenFrom}`, { unit: unitNames[unit] }),
     zeroLine: true,
     series,
-    annotations: [{ kind: 'note' as const, corner: 'bottom-right' as const, text: 'better ↘' }],
+    annotations: [{ kind: 'note' as const, text: 'better: right and down' }],
     legend: series.map(({ name, color, dash, marker }) => ({
       label: name,
       color,

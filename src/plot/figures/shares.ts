@@ -33,7 +33,7 @@ function bands({ x, parts }: SharesInput, colors: Map<string, ColorName>, maxPoi
     const high = indices.map((i, k) => (low[k] == null ? null : low[k]! + amount(amounts[i]) / totals[i]!))
     below = high
     const kept = indices.map(i => all[i] ?? null)
-    return { kind: 'band', name, x: kept, low, high, color: colors.get(name)!, solid: true, label: name }
+    return { kind: 'band', name, group: name, x: kept, low, high, color: colors.get(name)!, solid: true, label: name }
   })
 }
 

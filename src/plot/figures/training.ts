@@ -36,6 +36,7 @@ export function throughputFigure(
   { tokensPerSec, rssBytes }: { tokensPerSec: Curve[]; rssBytes: Curve[] },
   options: CurveOptions = {},
 ): Figure {
+  const { smoothing = DEFAULT_SMOOTHING } = options
   const speed = axis('throughput', { unit: 'tokens/s', format: 'count', min: 0 })
   const memory = axis('resident memory', { format: 'bytes', min: 0 })
   return {
@@ -43,7 +44,7 @@ export function throughputFigure(
     caption: '',
     columns: 2,
     panels: [
-      curvePanel(tokensPerSec, { ...options, colorBy: 'run', yAxis: speed, title: 'Throughput' }),
+      curvePanel(tokensPerSec, { ...options, smoothing, colorBy: 'run', yAxis: speed, title: 'Throughput' }),
       curvePanel(rssBytes, { ...options, smoothing: 0, colorBy: 'run', yAxis: memory, title: 'Memory' }),
     ],
   }

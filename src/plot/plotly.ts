@@ -1,0 +1,250 @@
+import {
+  type Axis,
+  axisTitle,
+  type BandSeries,
+  type BarSeries,
+  type Figure,
+  type LineSeries,
+  type Panel,
+  panelsOf,
+  type Series,
+  type TileSeries,
+} from './figure.js'
+import { palette, surfaces, type Theme } from './palette.js'
+import { printable } from './text.js'
+
+type Json = Record<string, unknown>
+
+/** What `Plotly.newPlot(element, data, layout, config)` takes; plain JSON. */
+export interface PlotlyFigure {
+  data: Json[]
+  layout: Json
+  config: Json
+}
+
+/** Names of a panel's axes: `x`, `y`, then `x2`, `y2`, ...; in the layout `xaxis`, `xaxis2`, ... */
+interface Slot {
+  suffix: string
+  theme: Theme
+}
+
+/** Plotly reads a subset of HTML in every text; names are data, so their markup is escaped. */
+function safe(text: string): string {
+  return printable(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
+
+function translucent(hex: string, alpha: number): string {
+  const channels = [1, 3, 5].map(i => Number.parseInt(hex.slice(i, i + 2), 16))
+  return `rgba(${channels.join(',')},${alpha})`
+}
+
+const symbols = { none: 'circle', circle: 'circle', square: 'square', diamond: 'diamond', triangle: 'triangle-up' }
+
+function common(series: Series, { suffix }: Slot): Json {
+  const name = safe(series.name)
+  return { name, legendgroup: safe(series.group), xaxis: `x${suffix}`, yaxis: `y${suffix}` }
+}
+
+function lineTrace(series: LineSeries, slot: Slot): Json {
+  const color = palette[series.color][slot.theme]
+  return {
+    ...common(series, slot),
+    type: 'scatter',
+    mode: series.marker === 'none' ? 'lines' : 'lines+markers',
+    x: series.x,
+    y: series.y,
+    connectgaps: false,
+    opacity: series.faint ? 0.3 : 1,
+    line: { color, width: series.faint ? 1 : 2, dash: series.dash, shape: series.kind === 'step' ? 'hv' : 'linear' },
+    marker: { color, size: 6, symbol: symbols[series.marker] },
+    ...(series.faint ? { showlegend: false, hoverinfo: 'skip' } : { hovertemplate: '%{y:.4~g}' }),
+  }
+}
+
+/** Two traces: the invisible lower edge, and the upper edge filled down to it. */
+function bandTraces(series: BandSeries, slot: Slot): Json[] {
+  const color = palette[series.color][slot.theme]
+  const edge = { ...common(series, slot), type: 'scatter', mode: 'lines', x: series.x, line: { color, width: 0 } }
+  const silent = { showlegend: false, hoverinfo: 'skip' }
+  return [
+    { ...edge, ...silent, y: series.low },
+    {
+      ...edge,
+      ...(series.solid ? { hovertemplate: '%{y:.1%}' } : silent),
+      y: series.high,
+      fill: 'tonexty',
+      fillcolor: translucent(color, series.solid ? 0.75 : 0.15),
+    },
+  ]
+}
+
+function barTrace(series: BarSeries, slot: Slot): Json {
+  const marker = { color: palette[series.color][slot.theme] }
+  return { ...common(series, slot), type: 'bar', x: series.x, y: series.y, marker, hovertemplate: '%{y:.4~g}' }
+}
+
+function tileTrace(series: TileSeries, slot: Slot): Json {
+  const longest = Math.max(1, ...series.tiles.map(tile => tile.x + 1))
+  const color = palette[series.color][slot.theme]
+  return {
+    ...common(series, slot),
+    type: 'scatter',
+    mode: 'markers+text',
+    x: series.tiles.map(tile => tile.x),
+    y: series.tiles.map(tile => tile.y),
+    text: series.tiles.map(tile => safe(tile.text)),
+    hovertext: series.tiles.map(tile => safe(tile.detail)),
+    hoverinfo: 'text',
+    textposition: 'middle center',
+    textfont: {
+      size: longest > 24 ? 8 : 11,
+      color: series.faint ? palette.ink[slot.theme] : surfaces[slot.theme].background,
+    },
+    marker: {
+      color: translucent(color, series.faint ? 0.28 : 0.95),
+      symbol: 'square',
+      size: Math.min(34, Math.max(5, 700 / longest)),
+    },
+  }
+}
+
+function traces(series: Series, slot: Slot): Json[] {
+  switch (series.kind) {
+    case 'band':
+      return bandTraces(series, slot)
+    case 'bar':
+      return [barTrace(series, slot)]
+    case 'tile':
+      return [tileTrace(series, slot)]
+    default:
+      return [lineTrace(series, slot)]
+  }
+}
+
+const tickFormats: Record<Axis['format'], Json> = {
+  number: {},
+  count: { tickformat: '~s' },
+  seconds: { tickformat: '~s', ticksuffix: ' s' },
+  bytes: { tickformat: '~s', ticksuffix: 'B' },
+  percent: { tickformat: '.0%' },
+}
+
+function endOf(value: number | null, log: boolean): number | null {
+  if (value === null) return null
+  return log ? (value > 0 ? Math.log10(value) : null) : value
+}
+
+function axisLayout(axis: Axis, zeroLine: boolean, theme: Theme): Json {
+  const { grid, axis: line } = surfaces[theme]
+  const log = axis.scale === 'log'
+  const names = axis.categories && { tickvals: axis.categories.map((_, i) => i), ticktext: axis.categories.map(safe) }
+  return {
+    title: { text: safe(axisTitle(axis)), standoff: 8 },
+    type: log ? 'log' : 'linear',
+    gridcolor: grid,
+    linecolor: line,
+    automargin: true,
+    zeroline: zeroLine && !log,
+    zerolinecolor: palette.ink[theme],
+    zerolinewidth: 1.5,
+    rangemode: zeroLine ? 'tozero' : 'normal',
+    range: axis.min === null && axis.max === null ? undefined : [endOf(axis.min, log), endOf(axis.max, log)],
+    ...tickFormats[axis.format],
+    ...names,
+  }
+}
+
+/** The part of the figure that the i-th of `count` rows or columns takes. */
+function domainOf(i: number, count: number, gap: number): [number, number] {
+  const size = (1 - gap * (count - 1)) / count
+  const start = i * (size + gap)
+  return [start, Math.min(1, start + size)]
+}
+
+function remarks(panel: Panel, { suffix, theme }: Slot): { annotations: Json[]; shapes: Json[] } {
+  const inside = { xref: `x${suffix} domain`, yref: `y${suffix} domain`, showarrow: false, yanchor: 'bottom' }
+  const muted = { size: 11, color: palette.muted[theme] }
+  const notes = panel.annotations.flatMap(note => (note.kind === 'note' ? [note.text] : [])).join('  ')
+  const marks = panel.annotations.filter(mark => mark.kind === 'vline')
+  // a mark on a logarithmic axis is placed by its logarithm
+  const place = (x: number) => (panel.xAxis.scale === 'log' ? Math.log10(x) : x)
+  const drawn = marks.filter(mark => panel.xAxis.scale === 'linear' || mark.x > 0)
+  return {
+    annotations: [
+      ...(panel.title ? [{ ...inside, x: 0, y: 1.02, xanchor: 'left', text: `<b>${safe(panel.title)}</b>` }] : []),
+      ...(notes ? [{ ...inside, x: 1, y: 1.02, xanchor: 'right', text: safe(notes), font: muted }] : []),
+      ...drawn.map(mark => ({
+        ...inside,
+        xref: `x${suffix}`,
+        x: place(mark.x),
+        y: 0,
+        xanchor: 'left',
+        text: safe(mark.text),
+        font: muted,
+      })),
+    ],
+    shapes: drawn.map(mark => ({
+      type: 'line',
+      xref: `x${suffix}`,
+      yref: `y${suffix} domain`,
+      x0: mark.x,
+      x1: mark.x,
+      y0: 0,
+      y1: 1,
+      line: { color: palette.muted[theme], width: 1, dash: 'dot' },
+    })),
+  }
+}
+
+/** All lines share one x at each point in time; a path that turns back does not. */
+function isSeriesOverX(series: Series): boolean {
+  if (series.kind === 'tile') return false
+  const numbers = series.x.filter(value => value !== null)
+  return numbers.every((value, i) => i === 0 || value >= numbers[i - 1]!)
+}
+
+/**
+ * A figure as traces, layout and configuration of plotly.js 4. Zoom and visibility survive `Plotly.react` with a newer version of the
+ * same figure (`uirevision` is its title).
+ */
+export function toPlotly(figure: Figure, { theme = 'light' }: { theme?: Theme } = {}): PlotlyFigure {
+  const panels = panelsOf(figure)
+  const columns = Math.max(1, Math.min(figure.columns, panels.length))
+  const rows = Math.ceil(panels.length / columns)
+  const slots = panels.map((_, i): Slot => ({ suffix: i === 0 ? '' : String(i + 1), theme }))
+  const axes = panels.map((panel, i) => {
+    const [x, y] = [
+      domainOf(i % columns, columns, 0.12),
+      domainOf(rows - 1 - Math.floor(i / columns), rows, 0.25 / rows),
+    ]
+    const suffix = slots[i]!.suffix
+    return {
+      [`xaxis${suffix}`]: { ...axisLayout(panel.xAxis, false, theme), anchor: `y${suffix}`, domain: x },
+      [`yaxis${suffix}`]: { ...axisLayout(panel.yAxis, panel.zeroLine, theme), anchor: `x${suffix}`, domain: y },
+    }
+  })
+  const marks = panels.map((panel, i) => remarks(panel, slots[i]!))
+  const ink = palette.ink[theme]
+  const layout: Json = {
+    ...Object.assign({}, ...axes),
+    title: { text: safe(figure.title), x: 0, xref: 'paper', xanchor: 'left', font: { size: 16, weight: 600 } },
+    font: { family: 'system-ui, "Segoe UI", Roboto, Arial, "DejaVu Sans", sans-serif', size: 12, color: ink },
+    paper_bgcolor: surfaces[theme].background,
+    plot_bgcolor: surfaces[theme].background,
+    hoverlabel: { bgcolor: surfaces[theme].background, namelength: -1 },
+    hovermode: panels.every(panel => panel.series.every(isSeriesOverX)) ? 'x unified' : 'closest',
+    showlegend: panels.some(panel => panel.legend.length > 0),
+    legend: { orientation: 'h', x: 0, y: -0.18, yanchor: 'top' },
+    barmode: 'group',
+    margin: { l: 60, r: 20, t: 64, b: 48 },
+    height: 60 + rows * 360,
+    annotations: marks.flatMap(mark => mark.annotations),
+    shapes: marks.flatMap(mark => mark.shapes),
+    uirevision: figure.title,
+  }
+  return {
+    data: panels.flatMap((panel, i) => panel.series.flatMap(series => traces(series, slots[i]!))),
+    layout,
+    config: { responsive: true, displaylogo: false, toImageButtonOptions: { format: 'png', scale: 2 } },
+  }
+}
