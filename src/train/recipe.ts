@@ -1,0 +1,193 @@
+/** A recipe: everything that determines a training run, as YAML checked by a schema. Units are in the field docs. */
+import { readFileSync } from 'node:fs'
+import { dirname, isAbsolute, resolve } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { LabError, messageOf } from '../util/errors.js'
+import { didYouMean } from '../util/nearest.js'
+
+const positive = z.number().positive()
+const count = z.number().int().positive()
+const ratio = z.number().min(0).max(1)
+
+const initSchema = z.strictObject({
+  hiddenSize: count,
+  intermediateSize: count,
+  numHiddenLayers: count,
+  numAttentionHeads: count,
+  numKeyValueHeads: count,
+  headDim: count,
+  vocabSize: count,
+  maxPositionEmbeddings: count,
+  rmsNormEps: positive.default(1e-5),
+  ropeTheta: positive.default(10000),
+  tieWordEmbeddings: z.boolean().default(false),
+})
+
+const expansionSchema = z.strictObject({
+  /** Groups that the blocks are cut into. */
+  groups: count.optional(),
+  /** Identity copies added to each group. */
+  copies: count.optional(),
+  placement: z.enum(['interleaved', 'prefix', 'suffix']).optional(),
+  /** Instead of groups: indices of the new blocks after expansion. */
+  at: z.array(z.number().int().min(0)).optional(),
+})
+
+const sourceSchema = z.strictObject({
+  manifest: z.string(),
+  /** Part of a manifest that has subsets. */
+  subset: z.string().optional(),
+  /** Relative share of the trained tokens. */
+  weight: positive.default(1),
+})
+
+const dataSchema = z.strictObject({
+  sources: z.array(sourceSchema).min(1),
+  /** Tokens a row. */
+  seqLen: count,
+  /** Documents shuffled together. */
+  windowDocs: count.default(2048),
+  onBadShard: z.enum(['error', 'warn', 'skip']).default('error'),
+  onBadDocument: z.enum(['error', 'warn', 'skip']).default('error'),
+})
+
+const optimizerSchema = z.strictObject({
+  /** Peak learning rate. The paper: 2e-4 for LLaMA2-7B, a tenth of it for Mistral-7B. */
+  lr: positive.default(2e-4),
+  betas: z.tuple([ratio, ratio]).default([0.9, 0.95]),
+  eps: positive.default(1e-8),
+  /** Decoupled, times the learning rate. */
+  weightDecay: z.number().min(0).default(0.1),
+  /** Largest global L2 norm of the gradient; null = no clipping. */
+  clipNorm: positive.nullable().default(1),
+})
+
+const scheduleSchema = z.strictObject({
+  kind: z.enum(['cosine', 'constant']).default('cosine'),
+  warmupRatio: ratio.default(0.06),
+  minLrRatio: ratio.default(0),
+})
+
+const batchSchema = z.strictObject({
+  /** Rows computed at once. */
+  microBatch: count.default(1),
+  /** Micro-batches an optimizer step. */
+  gradAccumSteps: count.default(1),
+})
+
+const probeSchema = z.strictObject({
+  name: z.string().regex(/^[\w.-]+$/, 'a name of letters, digits, ".", "_" and "-"'),
+  manifest: z.string(),
+  subset: z.string().optional(),
+  /** Scored tokens at most. */
+  maxTokens: count.default(16384),
+  /** Bytes scored of each document at most (default: all), so that more documents fit. */
+  maxDocumentBytes: count.optional(),
+})
+
+const recipeSchema = z.strictObject({
+  name: z.string().default('run'),
+  /** Base model: a directory relative to the recipe file, or `hf://owner/name@revision`. */
+  model: z.string().optional(),
+  /** Instead of `model`: a new Llama with random weights. */
+  init: initSchema.optional(),
+  /** Tokenizer directory or file; default: the model's own. Needed with `init`. */
+  tokenizer: z.string().optional(),
+  /** `expansion`: new blocks trained, the base frozen. `full`: no expansion. */
+  method: z.enum(['expansion', 'full']),
+  expansion: expansionSchema.optional(),
+  /** Rules for what is trained; default: `added` for expansion, `all` for full. */
+  train: z.array(z.string()).min(1).optional(),
+  /** Arithmetic of matrix products; weights, moments, norms and the loss are f32. */
+  precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** Recompute blocks in the backward pass: always, never, or when the estimate says that it would not fit otherwise. */
+  remat: z.enum(['auto', 'always', 'never']).default('auto'),
+  data: dataSchema,
+  optimizer: optimizerSchema.prefault({}),
+  schedule: scheduleSchema.prefault({}),
+  batch: batchSchema.prefault({}),
+  /** Optimizer steps. */
+  steps: count,
+  /** Of the data order, and of new weights. */
+  seed: z.number().int(),
+  probes: z.array(probeSchema).default([]),
+  /** Optimizer steps between probes; they also run before the first step and after the last. */
+  probeEverySteps: count.default(100),
+  checkpointEverySteps: count.default(100),
+  /** Newest checkpoints that are kept. */
+  keepCheckpoints: count.default(2),
+  /** Storage type of the saved model; `source` = as the base is stored. */
+  saveDtype: z.enum(['source', 'float32', 'bfloat16', 'float16']).default('source'),
+})
+
+/** A checked recipe with every default filled in and every path absolute. */
+export type Recipe = Omit<z.infer<typeof recipeSchema>, 'train'> & { train: string[] }
+
+/** Known keys of each object of the schema, for the nearest match of an unknown one. */
+const knownKeys: Record<string, readonly string[]> = {
+  '': Object.keys(recipeSchema.shape),
+  init: Object.keys(initSchema.shape),
+  expansion: Object.keys(expansionSchema.shape),
+  data: Object.keys(dataSchema.shape),
+  'data.sources': Object.keys(sourceSchema.shape),
+  optimizer: Object.keys(optimizerSchema.shape),
+  schedule: Object.keys(scheduleSchema.shape),
+  batch: Object.keys(batchSchema.shape),
+  probes: Object.keys(probeSchema.shape),
+}
+
+/**
+ * Reads a recipe file.
+ * @throws LabError RECIPE with the place and the nearest known key
+ */
+export function loadRecipe(path: string): Recipe {
+  let value: unknown
+  try {
+    value = parse(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    throw new LabError('RECIPE', `${path}: cannot be read as a recipe: ${messageOf(cause)}`, { cause })
+  }
+  return parseRecipe(value, { origin: path, baseDir: dirname(resolve(path)) })
+}
+
+/** Checks a recipe given as a value; relative paths start from `baseDir`. */
+export function parseRecipe(value: unknown, { origin = 'recipe', baseDir = process.cwd() }: { origin?: string; baseDir?: string } = {}): Recipe {
+  const result = recipeSchema.safeParse(value)
+  if (!result.success) throw new LabError('RECIPE', `${origin}: ${result.error.issues.map(describe).join('; ')}`)
+  const recipe = result.data
+  checkTogether(recipe, origin)
+  const absolute = (path: string) => (path.startsWith('hf://') || isAbsolute(path) ? path : resolve(baseDir, path))
+  const located = <T extends { manifest: string }>(item: T): T => ({ ...item, manifest: absolute(item.manifest) })
+  return {
+    ...recipe,
+    ...(recipe.model === undefined ? {} : { model: absolute(recipe.model) }),
+    ...(recipe.tokenizer === undefined ? {} : { tokenizer: absolute(recipe.tokenizer) }),
+    train: recipe.train ?? [recipe.method === 'full' ? 'all' : 'added'],
+    data: { ...recipe.data, sources: recipe.data.sources.map(located) },
+    probes: recipe.probes.map(located),
+  }
+}
+
+function checkTogether(recipe: z.infer<typeof recipeSchema>, origin: string): void {
+  const fail = (message: string) => {
+    throw new LabError('RECIPE', `${origin}: ${message}`)
+  }
+  if ((recipe.model === undefined) === (recipe.init === undefined)) fail('expected either "model" or "init"')
+  if (recipe.init && recipe.tokenizer === undefined) fail('"init" needs "tokenizer": a directory or file')
+  if (recipe.method === 'expansion' && !recipe.expansion) fail('method "expansion" needs an "expansion" block with groups or at')
+  if (recipe.method === 'full' && recipe.expansion) fail('method "full" takes no "expansion" block; did you mean method "expansion"?')
+  if (recipe.expansion && (recipe.expansion.groups === undefined) === (recipe.expansion.at === undefined)) {
+    fail('expansion: expected either "groups" or "at"')
+  }
+  const names = recipe.probes.map(p => p.name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) fail(`probes: "${twice}" is listed twice`)
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const path = issue.path.map(String)
+  if (issue.code !== 'unrecognized_keys') return `${path.join('.') || 'the recipe'}: ${issue.message}`
+  const known = knownKeys[path.filter(part => !/^\d+$/.test(part)).join('.')] ?? []
+  return issue.keys.map(key => `unknown key "${[...path, key].join('.')}".${didYouMean(key, known)} Known: ${known.join(', ')}`).join('; ')
+}

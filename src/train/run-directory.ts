@@ -1,0 +1,102 @@
+/**
+ * A run on disk:  run.json (resolved recipe, versions, seeds, provenance), metrics.jsonl (append-only truth),
+ * checkpoints/step-N/ (trainable tensors, optimizer, data state), model/ (the result, a Hugging Face directory).
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { readSafetensors, readTensor, tensorSource } from '../checkpoint/read.js'
+import { type TensorEntry, writeSafetensors } from '../checkpoint/write.js'
+import { writeDirectoryAtomic } from '../util/atomic-directory.js'
+import { writeFileAtomic } from '../util/atomic-file.js'
+import { LabError, messageOf } from '../util/errors.js'
+
+/** What a checkpoint knows besides tensors. */
+export interface CheckpointState {
+  version: 1
+  /** Optimizer steps done. */
+  step: number
+  /** Training tokens seen. */
+  tokens: number
+  /** Seconds since the run started. */
+  seconds: number
+  /** Hash of the resolved recipe; a resume under another recipe is refused. */
+  recipeHash: string
+  /** State of the loader after the last batch of that step. */
+  data: unknown
+}
+
+export const metricsFile = 'metrics.jsonl'
+export const runFile = 'run.json'
+export const modelFolder = 'model'
+
+const checkpointPattern = /^step-(\d+)$/
+
+/** Steps of the complete checkpoints of a run, ascending. A half-written one has another name until it is whole. */
+export function checkpointSteps(runDir: string): number[] {
+  const folder = join(runDir, 'checkpoints')
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .flatMap(name => checkpointPattern.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+}
+
+/** Creates a run directory with its run.json. @throws LabError RUN_EXISTS when it already holds a run */
+export function createRun(runDir: string, info: Record<string, unknown>): void {
+  if (existsSync(join(runDir, runFile))) {
+    throw new LabError('RUN_EXISTS', `${runDir} already holds a run; continue it with --resume, or choose another --out`)
+  }
+  mkdirSync(runDir, { recursive: true })
+  writeFileAtomic(join(runDir, runFile), `${JSON.stringify(info, null, 2)}\n`)
+}
+
+/** run.json of a run directory. @throws LabError RUN_MISSING */
+export function readRun(runDir: string): Record<string, unknown> {
+  const path = join(runDir, runFile)
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+  } catch (cause) {
+    throw new LabError('RUN_MISSING', `${runDir} is not a run directory: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Writes `checkpoints/step-N` under a temporary name, syncs and renames it, then drops all but the newest `keep`. */
+export async function writeCheckpoint(
+  runDir: string,
+  state: CheckpointState,
+  tensors: readonly TensorEntry[],
+  { keep }: { keep: number },
+): Promise<void> {
+  const folder = join(runDir, 'checkpoints')
+  mkdirSync(folder, { recursive: true })
+  const fill = async (dir: string) => {
+    await writeSafetensors(join(dir, 'state.safetensors'), tensors)
+    writeFileAtomic(join(dir, 'state.json'), `${JSON.stringify(state, null, 1)}\n`)
+  }
+  await writeDirectoryAtomic(join(folder, `step-${state.step}`), fill, { overwrite: true })
+  for (const step of checkpointSteps(runDir).slice(0, -keep)) {
+    rmSync(join(folder, `step-${step}`), { recursive: true })
+  }
+}
+
+export interface LoadedCheckpoint {
+  readonly state: CheckpointState
+  /** Names of the stored tensors. */
+  readonly names: readonly string[]
+  /** Elements of one tensor as f32. */
+  read(name: string): Promise<Float32Array>
+}
+
+/** The newest complete checkpoint, or null when there is none yet. */
+export async function readCheckpoint(runDir: string): Promise<LoadedCheckpoint | null> {
+  const step = checkpointSteps(runDir).at(-1)
+  if (step === undefined) return null
+  const folder = join(runDir, 'checkpoints', `step-${step}`)
+  const state = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) as CheckpointState
+  const file = await readSafetensors(join(folder, 'state.safetensors'))
+  const read = async (name: string) => {
+    const bytes = await readTensor(tensorSource(file, name))
+    return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+  }
+  return { state, names: [...file.tensors.keys()], read }
+}
