@@ -308,15 +308,23 @@ describe('bad input', () => {
         return { ...source, stream }
       },
     }
-    const options = { sources: [{ manifest: flaky, weight: 1 }], onBadShard: 'skip' as const, windowDocs: 3 }
-    const whole = await withLoader(options, loader => takeBatches(loader, 40))
-    const records = (batches: Batch[]) => new Set(batches.flatMap(b => b.provenance).map(p => p.record))
-    expect(records(whole).size).toBeLessThan(texts.length)
+    const sources = [{ manifest: flaky, weight: 1 }]
+    const options = { sources, onBadShard: 'skip' as const, windowDocs: 3, seqLen: 8, microBatch: 1 }
+    const whole = await withLoader(options, loader => takeBatches(loader, 90))
+    const used = new Set(whole.flatMap(b => b.provenance).map(p => p.record)).size
+    expect(used).toBeLessThan(texts.length)
+    // the fault lies inside a window, so that window is shorter than a run without the fault would make it
+    expect(used % 3).not.toBe(0)
     broken = false
-    // the state of the first batch whose window met the fault knows of it
-    const first = whole.findIndex(b => Object.keys(b.state.sources[0]!.shuffle.start.skips).length > 0)
-    const rest = await withLoader({ ...options, state: whole[first]!.state }, loader => takeBatches(loader, 20))
-    expect(rest.map(content)).toEqual(whole.slice(first + 1, first + 21).map(content))
+    const atFault = whole.flatMap((batch, i) => {
+      const { start, window } = batch.state.sources[0]!.shuffle
+      return (start.epoch === 0 && window === Math.floor(used / 3)) || start.epoch === 1 ? [i] : []
+    })
+    expect(whole[atFault[0]!]!.state.sources[0]!.shuffle.start.epoch).toBe(0)
+    for (const i of atFault.slice(0, 30)) {
+      const rest = await withLoader({ ...options, state: whole[i]!.state }, loader => takeBatches(loader, 20))
+      expect(rest.map(content)).toEqual(whole.slice(i + 1, i + 21).map(content))
+    }
   })
 
   it('bad documents follow their own policy, good ones beside them stay', async () => {
