@@ -77,14 +77,20 @@ async function listFiles(manifest: DatasetManifest, pattern: string, remote: Rem
   }
 }
 
+/** File name endings by format; `text` is one document a file. */
+const ENDINGS: Record<DataFormat, string> = {
+  parquet: '.parquet',
+  jsonl: '.jsonl',
+  'jsonl.gz': '.jsonl.gz',
+  'jsonl.zst': '.jsonl.zst',
+  text: '.txt',
+}
+
 function formatOf(name: string, path: string): DataFormat {
-  // the longest ending wins, so that .jsonl.gz is not taken for something else
-  const format = [...DATA_FORMATS]
-    .sort((a, b) => b.length - a.length)
-    .find(ending => path.toLowerCase().endsWith(`.${ending}`))
+  const format = DATA_FORMATS.find(format => path.toLowerCase().endsWith(ENDINGS[format]))
   if (format) return format
   throw new LabError(
     'DATASET_FORMAT',
-    `dataset ${name}: the name of ${path} tells no format; expected it to end in ${DATA_FORMATS.map(f => `.${f}`).join(', ')}, or "format" in the manifest`,
+    `dataset ${name}: the name of ${path} tells no format; expected it to end in ${Object.values(ENDINGS).join(', ')}, or "format" in the manifest`,
   )
 }

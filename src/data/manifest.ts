@@ -6,7 +6,7 @@ import { LabError, messageOf } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 
 /** The formats of shards; where none is given it follows from each file's name. */
-export const DATA_FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'jsonl.zst'] as const
+export const DATA_FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'jsonl.zst', 'text'] as const
 export type DataFormat = (typeof DATA_FORMATS)[number]
 
 const allowed = (field: string) =>

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { setImmediate as breath } from 'node:timers/promises'
 import type { ByteSource } from '../util/byte-source.js'
 import { LabError, messageOf } from '../util/errors.js'
@@ -42,9 +43,10 @@ export interface ReadShardOptions {
  * @throws ShardFault
  */
 export async function* readShard(source: ByteSource, options: ReadShardOptions): AsyncGenerator<ShardRecord> {
-  const records = options.format === 'parquet' ? parquetRecords(source, options) : lineRecords(source, options)
   try {
-    yield* records
+    if (options.format === 'parquet') yield* parquetRecords(source, options)
+    else if (options.format === 'text') yield* wholeFile(source, options)
+    else yield* lineRecords(source, options)
   } catch (error) {
     // a LabError says itself what went wrong; anything else came from the disk or the network
     if (error instanceof LabError) throw error
@@ -80,6 +82,30 @@ async function* lineRecords(source: ByteSource, options: ReadShardOptions): Asyn
       if (!(error instanceof DocumentFault)) throw error
       yield { ...base, fault: error }
     }
+  }
+}
+
+/** The file as one document; its only field is the text. */
+async function* wholeFile(
+  source: ByteSource,
+  { textField, start, maxLineBytes }: ReadShardOptions,
+): AsyncGenerator<ShardRecord> {
+  if (start && start.record > 0) return
+  const base = { record: 0, next: { record: 1 } }
+  if (maxLineBytes !== undefined && source.byteLength > maxLineBytes) {
+    const message = `${source.path}: ${source.byteLength} bytes, more than the cap of ${maxLineBytes} for a document`
+    yield { ...base, fault: new DocumentFault('too-long', message) }
+    return
+  }
+  const bytes = await source.slice(0, source.byteLength)
+  if (!isUtf8(bytes))
+    yield {
+      ...base,
+      fault: new DocumentFault('utf8', `${source.path}: expected UTF-8, found a byte sequence that is none`),
+    }
+  else {
+    const text = Buffer.from(bytes).toString('utf8')
+    yield { ...base, fields: { [textField]: text }, text }
   }
 }
 

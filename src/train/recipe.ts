@@ -152,7 +152,10 @@ export function loadRecipe(path: string): Recipe {
 }
 
 /** Checks a recipe given as a value; relative paths start from `baseDir`. */
-export function parseRecipe(value: unknown, { origin = 'recipe', baseDir = process.cwd() }: { origin?: string; baseDir?: string } = {}): Recipe {
+export function parseRecipe(
+  value: unknown,
+  { origin = 'recipe', baseDir = process.cwd() }: { origin?: string; baseDir?: string } = {},
+): Recipe {
   const result = recipeSchema.safeParse(value)
   if (!result.success) throw new LabError('RECIPE', `${origin}: ${result.error.issues.map(describe).join('; ')}`)
   const recipe = result.data
@@ -175,8 +178,10 @@ function checkTogether(recipe: z.infer<typeof recipeSchema>, origin: string): vo
   }
   if ((recipe.model === undefined) === (recipe.init === undefined)) fail('expected either "model" or "init"')
   if (recipe.init && recipe.tokenizer === undefined) fail('"init" needs "tokenizer": a directory or file')
-  if (recipe.method === 'expansion' && !recipe.expansion) fail('method "expansion" needs an "expansion" block with groups or at')
-  if (recipe.method === 'full' && recipe.expansion) fail('method "full" takes no "expansion" block; did you mean method "expansion"?')
+  if (recipe.method === 'expansion' && !recipe.expansion)
+    fail('method "expansion" needs an "expansion" block with groups or at')
+  if (recipe.method === 'full' && recipe.expansion)
+    fail('method "full" takes no "expansion" block; did you mean method "expansion"?')
   if (recipe.expansion && (recipe.expansion.groups === undefined) === (recipe.expansion.at === undefined)) {
     fail('expansion: expected either "groups" or "at"')
   }
@@ -189,5 +194,7 @@ function describe(issue: z.core.$ZodIssue): string {
   const path = issue.path.map(String)
   if (issue.code !== 'unrecognized_keys') return `${path.join('.') || 'the recipe'}: ${issue.message}`
   const known = knownKeys[path.filter(part => !/^\d+$/.test(part)).join('.')] ?? []
-  return issue.keys.map(key => `unknown key "${[...path, key].join('.')}".${didYouMean(key, known)} Known: ${known.join(', ')}`).join('; ')
+  return issue.keys
+    .map(key => `unknown key "${[...path, key].join('.')}".${didYouMean(key, known)} Known: ${known.join(', ')}`)
+    .join('; ')
 }

@@ -44,7 +44,10 @@ export function checkpointSteps(runDir: string): number[] {
 /** Creates a run directory with its run.json. @throws LabError RUN_EXISTS when it already holds a run */
 export function createRun(runDir: string, info: Record<string, unknown>): void {
   if (existsSync(join(runDir, runFile))) {
-    throw new LabError('RUN_EXISTS', `${runDir} already holds a run; continue it with --resume, or choose another --out`)
+    throw new LabError(
+      'RUN_EXISTS',
+      `${runDir} already holds a run; continue it with --resume, or choose another --out`,
+    )
   }
   mkdirSync(runDir, { recursive: true })
   writeFileAtomic(join(runDir, runFile), `${JSON.stringify(info, null, 2)}\n`)

@@ -12,6 +12,7 @@ import { add, div, minimum, mul, sqrt } from '../tensor/ops/elementwise.js'
 import { reshape, zeros } from '../tensor/ops/movement.js'
 import { mean, sum } from '../tensor/ops/reduce.js'
 import { compile, Program } from '../tensor/program.js'
+import { sizeOf } from '../tensor/shape.js'
 import { Variable } from '../tensor/variable.js'
 
 export interface OptimizerConfig {
@@ -111,6 +112,13 @@ export class TrainStep {
     return new Map(
       [...this.#moments].flatMap(([path, { m, v }]) => [[`${path}.m`, m] as const, [`${path}.v`, v] as const]),
     )
+  }
+
+  /** Numbers held on the device besides the weights: moments and accumulators. */
+  get stateElements(): number {
+    const elements = (path: string) => sizeOf(this.#model.parameter(path).shape)
+    const copies = this.#options.gradAccumSteps === 1 ? 2 : 3
+    return copies * this.#trainable.reduce((n, path) => n + elements(path), 0)
   }
 
   /** Compiles the programs now. */

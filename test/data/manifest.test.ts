@@ -94,7 +94,7 @@ describe('manifest', () => {
     await expect(resolveDataset(parse({ files: ['a/*.jsonl', 'b/*.jsonl'] }))).rejects.toThrow(
       /no file matches "b\/\*\.jsonl"/,
     )
-    await expect(resolveDataset(parse({ files: 'a/notes.txt' }))).rejects.toMatchObject({ code: 'DATASET_FORMAT' })
+    await expect(resolveDataset(parse({ files: 'a/notes.csv' }))).rejects.toMatchObject({ code: 'DATASET_FORMAT' })
     const gated = parse({ files: 'hf://datasets/o/n/*.parquet', gated: 'accept the terms' })
     const remote = hubFiles({ offline: true, cacheDir: folder, token: null })
     await expect(resolveDataset(gated, { remote })).rejects.toMatchObject({
@@ -124,14 +124,14 @@ describe('manifest', () => {
 })
 
 it('the manifests in datasets/ are well formed', async () => {
-  const stack = await loadManifest(join(repositoryRoot, 'datasets/the-stack-dedup-python.yaml'))
+  const stack = await loadManifest(join(repositoryRoot, 'datasets/hub/the-stack-dedup-python.yaml'))
   expect(stack).toMatchObject({ textField: 'content', gated: expect.stringMatching(/HF_TOKEN/) })
   for (const subset of ['arxiv', 'open-web-math', 'algebraic-stack']) {
-    const part = await loadManifest(join(repositoryRoot, 'datasets/proof-pile-2.yaml'), { subset })
+    const part = await loadManifest(join(repositoryRoot, 'datasets/hub/proof-pile-2.yaml'), { subset })
     expect(part.name).toBe(`proof-pile-2/${subset}`)
     expect(part.files).toEqual([expect.stringContaining(`/${subset}/train/`)])
   }
-  expect((await loadManifest(join(repositoryRoot, 'datasets/proof-pile-2.yaml'))).files).toHaveLength(3)
+  expect((await loadManifest(join(repositoryRoot, 'datasets/hub/proof-pile-2.yaml'))).files).toHaveLength(3)
 })
 
 describe('filters', () => {

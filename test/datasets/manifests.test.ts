@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { resolveDataset } from '../../src/data/dataset.js'
-import { globToRegExp } from '../../src/util/glob.js'
 import { DATA_FORMATS, loadManifest } from '../../src/data/manifest.js'
 import { readShard } from '../../src/data/shard.js'
+import { globToRegExp } from '../../src/util/glob.js'
 import { hasShared } from '../support/shared.js'
 
 const datasets = fileURLToPath(new URL('../../datasets', import.meta.url))

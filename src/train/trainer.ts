@@ -1,0 +1,173 @@
+/** The loop of a run: batches in, optimizer steps, records and checkpoints out. Continues exactly where a checkpoint was made. */
+
+import type { TensorEntry } from '../checkpoint/write.js'
+import type { Batch, Loader } from '../data/loader.js'
+import type { Model } from '../model/model.js'
+import { Emitter } from '../util/emitter.js'
+import { LabError } from '../util/errors.js'
+import type { MetricInput, MetricRecord } from './metric-record.js'
+import type { MetricsWriter } from './metrics.js'
+import type { Recipe } from './recipe.js'
+import { type CheckpointState, type LoadedCheckpoint, writeCheckpoint } from './run-directory.js'
+import { lrFactor } from './schedule.js'
+import type { TrainStep } from './step.js'
+
+/** Where a run stands. */
+export interface Position {
+  /** Optimizer steps done. */
+  step: number
+  /** Training tokens seen. */
+  tokens: number
+  /** Seconds since the run started, pauses between resumes left out. */
+  seconds: number
+}
+
+/** Measures at a position; its records are written into the metrics. */
+export type Measure = (position: Position, signal?: AbortSignal) => Promise<MetricInput[]>
+
+export interface TrainerEvents {
+  /** Every line of metrics.jsonl, as it is written. */
+  record: MetricRecord
+  checkpoint: { step: number }
+}
+
+export interface TrainerOptions {
+  model: Model
+  step: TrainStep
+  trainable: readonly string[]
+  recipe: Recipe
+  recipeHash: string
+  loader: Loader
+  metrics: MetricsWriter
+  runDir: string
+  /** Called before the first step, every `probeEverySteps` and after the last step. */
+  measure: Measure
+  /** Go on from here (restored by {@link restoreCheckpoint}). */
+  from?: Position
+}
+
+/** Runs a recipe's steps. Owns nothing: model, step, loader and metrics are the caller's. */
+export class Trainer {
+  readonly events = new Emitter<TrainerEvents>()
+  readonly #options: TrainerOptions
+  readonly #position: Position
+  #lastData: unknown = null
+
+  constructor(options: TrainerOptions) {
+    this.#options = options
+    this.#position = { ...(options.from ?? { step: 0, tokens: 0, seconds: 0 }) }
+  }
+
+  get position(): Readonly<Position> {
+    return this.#position
+  }
+
+  /** Trains to the last step. When the signal aborts, the current step ends, a checkpoint is written, and `interrupted` returned. */
+  async run(signal?: AbortSignal): Promise<'done' | 'interrupted'> {
+    const { recipe } = this.#options
+    const position = this.#position
+    if (position.step === 0 && this.#options.metrics.last === null) await this.#measure()
+    while (position.step < recipe.steps) {
+      await this.#step()
+      const isLast = position.step === recipe.steps
+      if (isLast || position.step % recipe.probeEverySteps === 0) await this.#measure()
+      const stop = signal?.aborted === true
+      if (isLast || stop || position.step % recipe.checkpointEverySteps === 0) await this.#checkpoint()
+      if (stop && !isLast) return 'interrupted'
+    }
+    return 'done'
+  }
+
+  async #step(): Promise<void> {
+    const { recipe, step, loader } = this.#options
+    const started = performance.now()
+    const batches: Batch[] = []
+    for (let i = 0; i < recipe.batch.gradAccumSteps; i++) batches.push(await loader.next())
+    const lr = recipe.optimizer.lr * lrFactor(recipe.schedule, this.#position.step, recipe.steps)
+    const { lossNats, gradNorm } = await step.run(batches, lr, this.#position.step + 1)
+    const seconds = (performance.now() - started) / 1000
+    const tokens = batches.reduce((n, batch) => n + batch.targets.length, 0)
+    this.#position.step++
+    this.#position.tokens += tokens
+    this.#position.seconds += seconds
+    const last = batches[batches.length - 1]!
+    this.#lastData = last.state
+    const rssBytes = process.memoryUsage.rss()
+    this.#write({
+      kind: 'train',
+      ...this.#position,
+      lossNats,
+      lr,
+      gradNorm,
+      tokensPerSec: tokens / seconds,
+      rssBytes,
+      mix: last.mix,
+    })
+    if (!Number.isFinite(lossNats) || !Number.isFinite(gradNorm)) {
+      throw new LabError(
+        'DIVERGED',
+        `step ${this.#position.step}: the loss is ${lossNats} and the gradient norm ${gradNorm}; the last checkpoint is intact: lower optimizer.lr or raise schedule.warmupRatio`,
+      )
+    }
+  }
+
+  async #measure(): Promise<void> {
+    const started = performance.now()
+    for (const record of await this.#options.measure({ ...this.#position })) this.#write(record)
+    this.#position.seconds += (performance.now() - started) / 1000
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { runDir, recipe, recipeHash, metrics } = this.#options
+    const state: CheckpointState = { version: 1, ...this.#position, recipeHash, data: this.#lastData }
+    metrics.sync()
+    await writeCheckpoint(runDir, state, this.#tensors(), { keep: recipe.keepCheckpoints })
+    this.events.emit('checkpoint', { step: this.#position.step })
+  }
+
+  /** Trained weights and moments, read from the device one at a time as they are written. */
+  #tensors(): TensorEntry[] {
+    const { model, trainable, step } = this.#options
+    const variables = new Map([...trainable.map(path => [path, model.parameter(path)] as const), ...step.state])
+    return [...variables].map(([name, variable]) => ({
+      name,
+      dtype: 'F32',
+      shape: [...variable.shape],
+      data: async () => {
+        const values = await variable.read()
+        return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+      },
+    }))
+  }
+
+  #write(input: MetricInput): void {
+    this.events.emit('record', this.#options.metrics.write(input))
+  }
+}
+
+/**
+ * Puts a checkpoint's weights and moments back on the device; returns where the run stands.
+ * @throws LabError RESUME when the checkpoint is of another recipe or of other parameters
+ */
+export async function restoreCheckpoint(
+  checkpoint: LoadedCheckpoint,
+  { model, step, trainable, recipeHash }: Pick<TrainerOptions, 'model' | 'step' | 'trainable' | 'recipeHash'>,
+): Promise<Position> {
+  const { state, names } = checkpoint
+  if (state.recipeHash !== recipeHash) {
+    throw new LabError(
+      'RESUME',
+      `the checkpoint at step ${state.step} was made by another recipe (hash ${state.recipeHash.slice(0, 12)}, this one is ${recipeHash.slice(0, 12)}); resume with the recipe of run.json, or start a new run`,
+    )
+  }
+  const variables = new Map([...trainable.map(path => [path, model.parameter(path)] as const), ...step.state])
+  const missing = [...variables.keys()].find(name => !names.includes(name))
+  if (missing !== undefined || names.length !== variables.size) {
+    throw new LabError(
+      'RESUME',
+      `the checkpoint at step ${state.step} holds ${names.length} tensors, expected ${variables.size}${missing ? `; ${missing} is missing` : ''}`,
+    )
+  }
+  for (const [name, variable] of variables) variable.write(await checkpoint.read(name))
+  return { step: state.step, tokens: state.tokens, seconds: state.seconds }
+}
