@@ -67,10 +67,10 @@ function ranges(series: Series, logX: boolean, logY: boolean): { x: Range | null
   const range = 'faint' in series && series.faint ? bulk(values) : extent(values)
   if (!xs || !range) return { x: null, y: null }
   if (series.kind === 'line' || series.kind === 'step' || series.kind === 'band') return { x: xs, y: range }
-  if (series.kind === 'tile') return { x: [xs[0] - 0.5, xs[1] + 0.5], y: [range[0] - 0.5, range[1] + 0.5] }
-  // half a bar to the left of a small x would leave a logarithmic axis
-  const half = logX ? 0 : 0.5
-  return { x: [xs[0] - half, xs[1] + half], y: logY ? range : [Math.min(0, range[0]), Math.max(0, range[1])] }
+  // half a bar or tile beside a small value would leave a logarithmic axis
+  const beside = ([low, high]: Range, log: boolean): Range => (log ? [low, high] : [low - 0.5, high + 0.5])
+  if (series.kind === 'tile') return { x: beside(xs, logX), y: beside(range, logY) }
+  return { x: beside(xs, logX), y: logY ? range : [Math.min(0, range[0]), Math.max(0, range[1])] }
 }
 
 /** The ends that the axis fixes; a logarithmic axis cannot begin at zero and takes the data's end instead. */
