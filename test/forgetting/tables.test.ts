@@ -72,6 +72,12 @@ describe('tables', () => {
     expect(rows[3]).toMatchObject({ run: 'b', probe: 'code', lastStep: 0, deltaNats: 0 })
   })
 
+  it('give the summary as cells with signs', () => {
+    const { header, rows } = tables.summaryCells([{ name: 'a', records }])
+    expect(rows.map(row => row.length)).toEqual([header.length, header.length])
+    expect(rows[1]).toEqual(['a', 'code', '2', '1.0820', '0.9378', '-0.4000', '-0.5000', '-0.3000'])
+  })
+
   it('keep their columns without rows', () => {
     expect(tables.trainTable([]).columnNames()).toContain('lossNats')
     expect(tables.forgettingTable([]).columnNames()).toContain('deltaHigh')
