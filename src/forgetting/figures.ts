@@ -104,7 +104,7 @@ function klOf(runs: RunRecords[], options: RunFigureOptions): Figure {
 function meanDecrease(records: ProbeRecord[], unit: LossUnit): number | null {
   if (records.length === 0) return null
   const changes = records.map(record => record.deltaNats * (unit === 'nats' ? 1 : bitsPerByteFactor(record)))
-  return -changes.reduce((sum, change) => sum + change, 0) / changes.length
+  return 0 - changes.reduce((sum, change) => sum + change, 0) / changes.length
 }
 
 function tradeOffOf(runs: RunRecords[], { unit = 'nats', forgottenProbe = 'general' }: RunFigureOptions): Figure {

@@ -79,7 +79,22 @@ export function forgettingTable(records: readonly MetricRecord[]): ColumnTable {
   return tableOf(rows, ['probe', 'step', 'tokens', 'deltaNats', 'deltaLow', 'deltaHigh', 'deltaBitsPerByte'])
 }
 
-function summaryRow(run: string, evaluations: ProbeRecord[]): Record<string, unknown> {
+/** First and last evaluation of a probe in a run, and the change since step 0 with its band. */
+interface SummaryRow {
+  run: string
+  probe: string
+  firstStep: number
+  lastStep: number
+  firstNats: number
+  lastNats: number
+  firstBitsPerByte: number
+  lastBitsPerByte: number
+  deltaNats: number
+  deltaLow: number
+  deltaHigh: number
+}
+
+function summaryRow(run: string, evaluations: ProbeRecord[]): SummaryRow {
   const first = evaluations[0]!
   const last = evaluations.at(-1)!
   return {
@@ -97,16 +112,33 @@ function summaryRow(run: string, evaluations: ProbeRecord[]): Record<string, unk
   }
 }
 
-const summaryColumns = ['run', 'probe', 'firstStep', 'lastStep', 'firstNats', 'lastNats', 'firstBitsPerByte']
-const summaryDeltas = ['lastBitsPerByte', 'deltaNats', 'deltaLow', 'deltaHigh']
-
-/** One row per run and probe: its first and last evaluation and the change between them (the table of a report). */
-export function summaryTable(runs: readonly RunRecords[]): ColumnTable {
-  const rows = runs.flatMap(({ name, records }) => {
+function summaryRows(runs: readonly RunRecords[]): SummaryRow[] {
+  return runs.flatMap(({ name, records }) => {
     const byProbe = new Map<string, ProbeRecord[]>()
     for (const record of ofKind(records, 'probe'))
       byProbe.set(record.probe, [...(byProbe.get(record.probe) ?? []), record])
     return [...byProbe.values()].map(evaluations => summaryRow(name, evaluations))
   })
-  return tableOf(rows, [...summaryColumns, ...summaryDeltas])
+}
+
+/** One row per run and probe: its first and last evaluation and the change between them (the table of a report). */
+export function summaryTable(runs: readonly RunRecords[]): ColumnTable {
+  const losses = ['firstNats', 'lastNats', 'firstBitsPerByte', 'lastBitsPerByte', 'deltaNats', 'deltaLow', 'deltaHigh']
+  const rows = summaryRows(runs).map(row => ({ ...row }))
+  return tableOf(rows, ['run', 'probe', 'firstStep', 'lastStep', ...losses])
+}
+
+/** The summary as text cells, for a terminal table or a page: bits/byte before and after, and the change in nats/token with its band. */
+export function summaryCells(runs: readonly RunRecords[]): { header: string[]; rows: string[][] } {
+  const signed = (value: number) => `${value < 0 ? '' : '+'}${value.toFixed(4)}`
+  const rows = summaryRows(runs).map(row => [
+    row.run,
+    row.probe,
+    String(row.lastStep),
+    row.firstBitsPerByte.toFixed(4),
+    row.lastBitsPerByte.toFixed(4),
+    ...[row.deltaNats, row.deltaLow, row.deltaHigh].map(signed),
+  ])
+  const header = ['run', 'probe', 'step', 'bits/byte first', 'bits/byte last', 'change (nats/token)', 'low', 'high']
+  return { header, rows }
 }

@@ -117,9 +117,9 @@ export function axis(label: string, options: Partial<Omit<Axis, 'label'>> = {}):
 }
 
 /** Values far beyond any metric overflow the arithmetic of an axis; they count as missing. */
-const LIMIT = 1e300
+const LIMIT = 1e200
 
-/** Whether a value can be drawn: a finite number below 1e300 in size. */
+/** Whether a value can be drawn: a finite number below 1e200 in size. */
 export function drawable(value: Value | undefined): value is number {
   return typeof value === 'number' && Math.abs(value) < LIMIT
 }

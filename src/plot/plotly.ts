@@ -9,6 +9,7 @@ import {
   panelsOf,
   type Series,
   type TileSeries,
+  type Value,
 } from './figure.js'
 import { palette, surfaces, type Theme } from './palette.js'
 import { printable } from './text.js'
@@ -61,6 +62,11 @@ function lineTrace(series: LineSeries, slot: Slot): Json {
   }
 }
 
+/** The part of the whole that a stacked band is. */
+function thickness({ low, high }: BandSeries): Value[] {
+  return high.map((top, i) => (top === null || low[i] == null ? null : top - low[i]))
+}
+
 /** Two traces: the invisible lower edge, and the upper edge filled down to it. */
 function bandTraces(series: BandSeries, slot: Slot): Json[] {
   const color = palette[series.color][slot.theme]
@@ -70,7 +76,7 @@ function bandTraces(series: BandSeries, slot: Slot): Json[] {
     { ...edge, ...silent, y: series.low },
     {
       ...edge,
-      ...(series.solid ? { hovertemplate: '%{y:.1%}' } : silent),
+      ...(series.solid ? { hovertemplate: '%{customdata:.1%}', customdata: thickness(series) } : silent),
       y: series.high,
       fill: 'tonexty',
       fillcolor: translucent(color, series.solid ? 0.75 : 0.15),
@@ -121,6 +127,21 @@ function traces(series: Series, slot: Slot): Json[] {
   }
 }
 
+function isTiled(panel: Panel): boolean {
+  return panel.series.some(series => series.kind === 'tile')
+}
+
+/** Lines between tiles are part of the drawing, not data: no key, no hover. */
+function panelTraces(panel: Panel, slot: Slot): Json[] {
+  const tiled = isTiled(panel)
+  return panel.series.flatMap(series => {
+    const drawn = traces(series, slot)
+    return tiled && series.kind === 'line'
+      ? drawn.map(one => ({ ...one, showlegend: false, hoverinfo: 'skip' }))
+      : drawn
+  })
+}
+
 const tickFormats: Record<Axis['format'], Json> = {
   number: {},
   count: { tickformat: '~s' },
@@ -129,9 +150,13 @@ const tickFormats: Record<Axis['format'], Json> = {
   percent: { tickformat: '.0%' },
 }
 
-function endOf(value: number | null, log: boolean): number | null {
-  if (value === null) return null
-  return log ? (value > 0 ? Math.log10(value) : null) : value
+/** Two fixed ends are a range; one is a bound for the range that plotly finds. Neither can be zero on a logarithmic axis. */
+function rangeOf({ min, max, scale }: Axis): Json {
+  const fixed = (end: number | null): end is number => end !== null && (scale === 'linear' || end > 0)
+  const place = (end: number) => (scale === 'log' ? Math.log10(end) : end)
+  if (fixed(min) && fixed(max)) return { range: [place(min), place(max)] }
+  if (fixed(min)) return { autorangeoptions: { clipmin: min, include: min } }
+  return fixed(max) ? { autorangeoptions: { clipmax: max, include: max } } : {}
 }
 
 function axisLayout(axis: Axis, zeroLine: boolean, theme: Theme): Json {
@@ -148,7 +173,7 @@ function axisLayout(axis: Axis, zeroLine: boolean, theme: Theme): Json {
     zerolinecolor: palette.ink[theme],
     zerolinewidth: 1.5,
     rangemode: zeroLine ? 'tozero' : 'normal',
-    range: axis.min === null && axis.max === null ? undefined : [endOf(axis.min, log), endOf(axis.max, log)],
+    ...rangeOf(axis),
     ...tickFormats[axis.format],
     ...names,
   }
@@ -196,6 +221,27 @@ function remarks(panel: Panel, { suffix, theme }: Slot): { annotations: Json[]; 
   }
 }
 
+/** Without plotly's button that uploads the chart to a server: what a run measured stays on this machine. */
+const plotlyConfig: Json = {
+  responsive: true,
+  displaylogo: false,
+  showSendToCloud: false,
+  plotlyServerURL: '',
+  modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d'],
+  toImageButtonOptions: { format: 'png', scale: 2 },
+}
+
+/** The same run in several panels has one key in the legend, which shows and hides it in all of them. */
+function withOneKeyEach(data: Json[]): Json[] {
+  const seen = new Set<unknown>()
+  return data.map(trace => {
+    if (trace['showlegend'] === false) return trace
+    const showlegend = !seen.has(trace['legendgroup'])
+    seen.add(trace['legendgroup'])
+    return { ...trace, showlegend }
+  })
+}
+
 /** All lines share one x at each point in time; a path that turns back does not. */
 function isSeriesOverX(series: Series): boolean {
   if (series.kind === 'tile') return false
@@ -234,17 +280,17 @@ export function toPlotly(figure: Figure, { theme = 'light' }: { theme?: Theme } 
     hoverlabel: { bgcolor: surfaces[theme].background, namelength: -1 },
     hovermode: panels.every(panel => panel.series.every(isSeriesOverX)) ? 'x unified' : 'closest',
     showlegend: panels.some(panel => panel.legend.length > 0),
-    legend: { orientation: 'h', x: 0, y: -0.18, yanchor: 'top' },
+    legend: { orientation: 'h', x: 0, y: -0.18 / rows, yanchor: 'top' },
     barmode: 'group',
     margin: { l: 60, r: 20, t: 64, b: 48 },
-    height: 60 + rows * 360,
+    height: 60 + rows * (panels.some(isTiled) ? 200 : 360),
     annotations: marks.flatMap(mark => mark.annotations),
     shapes: marks.flatMap(mark => mark.shapes),
     uirevision: figure.title,
   }
   return {
-    data: panels.flatMap((panel, i) => panel.series.flatMap(series => traces(series, slots[i]!))),
+    data: withOneKeyEach(panels.flatMap((panel, i) => panelTraces(panel, slots[i]!))),
     layout,
-    config: { responsive: true, displaylogo: false, toImageButtonOptions: { format: 'png', scale: 2 } },
+    config: plotlyConfig,
   }
 }

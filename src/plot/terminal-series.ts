@@ -108,12 +108,12 @@ function fillRectangle({ canvas }: TerminalPlot, [x0, x1]: Dot, [y0, y1]: Dot, c
 function drawTiles(plot: TerminalPlot, series: TileSeries): void {
   const { canvas, scales, charset } = plot
   const char = charset === 'ascii' ? (series.faint ? '.' : '#') : series.faint ? '░' : '█'
+  const gap = canvas.columns / (scales.x.domain[1] - scales.x.domain[0]) >= 3 ? 1 : 0
   for (const tile of series.tiles) {
     const x = [scales.x.at(tile.x - 0.5), scales.x.at(tile.x + 0.5)].map(at => Math.round((at ?? 0) * canvas.columns))
     const y = [scales.y.at(tile.y + 0.3), scales.y.at(tile.y - 0.3)].map(at =>
       Math.round((1 - (at ?? 0)) * canvas.rows),
     )
-    const gap = x[1]! - x[0]! >= 3 ? 1 : 0
     const columns: Dot = [x[0]!, Math.max(x[0]! + 1, x[1]! - gap)]
     fillRectangle(plot, columns, [y[0]!, Math.max(y[0]! + 1, y[1]!)], { char, color: series.color })
   }

@@ -38,32 +38,40 @@ export function cellWidth(text: string): number {
 /** The text cut to `width` columns, with an ellipsis where something was lost. */
 export function fitCells(text: string, width: number): string {
   if (cellWidth(text) <= width) return text
+  let left = width - 1
   let kept = ''
   for (const part of splitGraphemes(text)) {
-    if (cellWidth(kept + part) > width - 1) break
+    left -= cellWidth(part)
+    if (left < 0) break
     kept += part
   }
   return width < 1 ? '' : `${kept}…`
 }
 
-/** Width in pixels, estimated: the widths of a common sans-serif font, in sixteenths of its size. */
+/** Width of one character in sixteenths of the font size, as in a common sans-serif font. */
+function sixteenthsOf(part: string): number {
+  if (wide.test(part)) return 16
+  if (/[iljtfI.,:;'|! ()[\]·]/.test(part)) return 5.5
+  if (/[mwMW%@—…]/.test(part)) return 14
+  return /[A-Z]/.test(part) ? 11 : 9.5
+}
+
+/** Width in pixels, estimated from the kinds of its characters. */
 export function pixelWidth(text: string, fontSize: number): number {
-  let sixteenths = 0
-  for (const part of splitGraphemes(text)) {
-    if (wide.test(part)) sixteenths += 16
-    else if (/[iljtfI.,:;'|! ()[\]·]/.test(part)) sixteenths += 5.5
-    else if (/[mwMW%@—…]/.test(part)) sixteenths += 14
-    else sixteenths += /[A-Z]/.test(part) ? 11 : 9.5
-  }
-  return (sixteenths / 16) * fontSize
+  return splitGraphemes(text).reduce((sum, part) => sum + (sixteenthsOf(part) / 16) * fontSize, 0)
 }
 
 /** The text cut to `width` pixels, with an ellipsis where something was lost. */
 export function fitPixels(text: string, fontSize: number, width: number): string {
   if (pixelWidth(text, fontSize) <= width) return text
-  const parts = splitGraphemes(text)
-  while (parts.length > 0 && pixelWidth(`${parts.join('')}…`, fontSize) > width) parts.pop()
-  return `${parts.join('')}…`
+  let left = width - pixelWidth('…', fontSize)
+  let kept = ''
+  for (const part of splitGraphemes(text)) {
+    left -= (sixteenthsOf(part) / 16) * fontSize
+    if (left < 0) break
+    kept += part
+  }
+  return `${kept}…`
 }
 
 /** Lines of at most `width` pixels, broken at spaces; a longer word is cut. */

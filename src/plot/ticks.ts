@@ -22,8 +22,8 @@ function stepFor(span: number, count: number, format: TickFormat): number {
 }
 
 /**
- * Multiples of a nice step inside [min, max], at most `count` + 1 of them.
- * @param count how many intervals there is room for
+ * Multiples of a nice step inside [min, max].
+ * @param count how many intervals there is room for; kept unless fewer than two ticks would be left
  */
 export function linearTicks(min: number, max: number, count: number, format: TickFormat = 'number'): Tick[] {
   const step = stepFor(max - min, count, format)
@@ -35,7 +35,7 @@ export function linearTicks(min: number, max: number, count: number, format: Tic
     const value = Number((i * step).toPrecision(12))
     ticks.push({ value, label: formatTick(value, step, format) })
   }
-  return ticks
+  return ticks.length < 2 && count >= 2 && count < 9 ? linearTicks(min, max, count + 1, format) : ticks
 }
 
 /** Powers of ten inside [min, max] (> 0), with 2 and 5 between them when few, thinned when many; linear ticks within a factor of three. */
@@ -43,7 +43,7 @@ export function logTicks(min: number, max: number, count: number, format: TickFo
   if (max / min < 3) return linearTicks(min, max, count, format).filter(tick => tick.value > 0)
   const first = Math.floor(Math.log10(min))
   const last = Math.ceil(Math.log10(max))
-  const decades = Math.log10(max / min)
+  const decades = Math.log10(max) - Math.log10(min)
   const stride = Math.max(1, Math.ceil(decades / Math.max(1, count)))
   const factors = decades <= count / 3 ? [1, 2, 5] : [1]
   const ticks: Tick[] = []

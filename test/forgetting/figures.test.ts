@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { type RunFigureName, runFigure, runFigureNames } from '../../src/forgetting/figures.js'
+import type { BandSeries, LineSeries } from '../../src/plot/figure.js'
+import { hasData } from '../../src/plot/scale.js'
+import { renderSvg } from '../../src/plot/svg.js'
+import { renderTerminal } from '../../src/plot/terminal.js'
+import { contribution, event, numbered, probe, train } from './support.js'
+
+const shift = { klToBaseNats: 0.1, unshifted: 0.9, marginal: 0.06, shifted: 0.04 }
+const run = (name: string, forgotten: number) => ({
+  name,
+  records: numbered([
+    probe(0, 'general', 0, shift),
+    probe(0, 'code', 0, shift),
+    train(1, 3, { python: 10, math: 5 }),
+    event(1, 'resumed'),
+    train(2, 2, { python: 20, math: 10 }),
+    probe(2, 'general', forgotten, shift),
+    probe(2, 'code', -0.4, shift),
+    contribution(0, 4, 0),
+    contribution(2, 4, 0.3),
+    contribution(2, 9, 0.1),
+  ]),
+})
+const one = [run('expansion', 0.01)]
+const two = [...one, run('full', 0.5)]
+const lineNamed = (name: RunFigureName, label: string, options = {}) =>
+  runFigure(name, two, options)
+    .panels.flatMap(panel => panel.series)
+    .find((s): s is LineSeries => s.kind === 'line' && s.name === label)!
+
+describe('runFigure', () => {
+  it('makes every figure from the records of one or two runs, and an empty one from none', () => {
+    for (const name of runFigureNames) {
+      for (const runs of [one, two]) expect(hasData(runFigure(name, runs)), name).toBe(true)
+      const empty = runFigure(name, [])
+      expect(hasData(empty)).toBe(false)
+      expect(renderSvg(empty)).toContain('no data yet')
+      expect(renderTerminal(empty, { width: 60, height: 12 }).join('\n')).toContain('no data yet')
+    }
+  })
+
+  it('draws the recorded deltas over steps, tokens or seconds', () => {
+    expect(lineNamed('forgetting', 'general · full')).toMatchObject({ x: [0, 2], y: [0, 0.5], dash: 'dash' })
+    expect(lineNamed('forgetting', 'general · full', { x: 'tokens' }).x).toEqual([0, 200])
+    expect(lineNamed('forgetting', 'general · full', { x: 'seconds' }).x).toEqual([0, 4])
+  })
+
+  it('scales line and band together to bits per byte', () => {
+    const factor = 100 / (400 * Math.LN2)
+    const spec = runFigure('forgetting', one, { unit: 'bitsPerByte' })
+    const band = spec.panels[0]!.series.find((s): s is BandSeries => s.kind === 'band')!
+    expect(band.high[1]).toBeCloseTo(0.11 * factor, 12)
+    expect(spec.panels[0]!.yAxis.unit).toBe('bits/byte')
+  })
+
+  it('sets what was learned against what was forgotten', () => {
+    const path = lineNamed('trade-off', 'full')
+    expect(path.x).toEqual([0, 0.4])
+    expect(path.y).toEqual([0, 0.5])
+    expect(runFigure('trade-off', two).panels[0]!.xAxis.label).toContain('code')
+  })
+
+  it('shows the contributions of the last evaluation', () => {
+    expect(runFigure('contribution', one).panels[0]!.series[0]).toMatchObject({ kind: 'bar', y: [0.3, 0.1] })
+  })
+
+  it('marks a resume of a single run only', () => {
+    expect(runFigure('loss', one).panels[0]!.annotations).toEqual([{ kind: 'vline', x: 1, text: 'resumed' }])
+    expect(runFigure('loss', two).panels[0]!.annotations).toEqual([])
+  })
+
+  it('keeps apart runs of the same name', () => {
+    const names = runFigure('loss', [...one, ...one], { smoothing: 0 }).panels[0]!.series.map(series => series.name)
+    expect(names).toEqual(['expansion', 'expansion (2)'])
+  })
+
+  it('names the nearest figure for a mistyped one', () => {
+    expect(() => runFigure('forgeting' as RunFigureName, one)).toThrow(/Did you mean "forgetting"/)
+    expect(() => runFigure('constructor' as RunFigureName, one)).toThrow(/Expected a figure/)
+  })
+})
