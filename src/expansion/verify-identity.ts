@@ -1,0 +1,51 @@
+import { forward, logitsOf } from '../model/forward.js'
+import type { Model } from '../model/model.js'
+import { input } from '../tensor/leaf.js'
+import { compile } from '../tensor/program.js'
+
+/** What comparing a base and its expansion found. */
+export interface IdentityReport {
+  /** Logits equal bit for bit at every position of every row, and finite. */
+  readonly identical: boolean
+  readonly maxAbsDiff: number
+  /** Positions compared. */
+  readonly positions: number
+  /** Positions with a logit that is not finite, in either model: 0 times infinity is not 0, so an overflow inside a copied block breaks the identity. */
+  readonly nonFinite: number
+}
+
+/**
+ * Runs both models over the same tokens on the same engine and compares their logits (LLaMA Pro, arXiv 2401.02415,
+ * section 3.2: an identity copy leaves the function as it is).
+ * @param rows token ids, at least one row of at least one token
+ */
+export async function verifyIdentity(
+  base: Model,
+  expanded: Model,
+  rows: readonly Int32Array[],
+): Promise<IdentityReport> {
+  let maxAbsDiff = 0
+  let positions = 0
+  let nonFinite = 0
+  for (const ids of rows) {
+    const [before, after] = await Promise.all([logitsFor(base, ids), logitsFor(expanded, ids)])
+    const width = before.length / ids.length
+    for (let t = 0; t < ids.length; t++) {
+      let finite = true
+      for (let i = t * width; i < (t + 1) * width; i++) {
+        const [x, y] = [before[i]!, after[i]!]
+        if (!Number.isFinite(x) || !Number.isFinite(y)) finite = false
+        else maxAbsDiff = Math.max(maxAbsDiff, Math.abs(x - y))
+      }
+      if (!finite) nonFinite++
+    }
+    positions += ids.length
+  }
+  return { identical: maxAbsDiff === 0 && nonFinite === 0, maxAbsDiff, positions, nonFinite }
+}
+
+async function logitsFor({ config, weights, engine }: Model, ids: Int32Array): Promise<Float32Array> {
+  const { hidden } = forward(config, weights, input('ids', [1, ids.length], 'i32'))
+  const { logits } = await compile({ outputs: { logits: logitsOf(config, weights, hidden) }, engine }).run({ ids })
+  return logits as Float32Array
+}

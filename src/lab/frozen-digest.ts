@@ -1,0 +1,12 @@
+import { createHash } from 'node:crypto'
+import type { Model } from '../model/model.js'
+
+/** SHA-256 over the bytes of the named parameters as they are on the device, in their order. */
+export async function frozenDigest(model: Model, paths: readonly string[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const path of paths) {
+    const values = await model.parameter(path).read()
+    hash.update(path).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,83 @@
+/** The data part of a run: tokenizer, probes, and the stream of batches that never contains a probe's documents. */
+import { type Loader, type LoaderEvents, openLoader } from '../data/loader.js'
+import { openProbe, type Probe } from '../data/probe.js'
+import { TokenizerPool } from '../tokenizer/pool.js'
+import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
+import type { Recipe } from '../train/recipe.js'
+import type { Emitter } from '../util/emitter.js'
+import { openDataset } from './open-dataset.js'
+
+export interface RunData {
+  readonly tokenizer: Tokenizer
+  readonly probes: readonly Probe[]
+  /** Pinned paths of every file of every source, for run.json. */
+  readonly sources: readonly { name: string; hash: string; weight: number; files: string[] }[]
+  /** Opens the stream, from the start or after the batch that carried `state`. */
+  openLoader(state?: unknown): Loader
+  /** Ends the tokenizer's threads; dispose loaders first. */
+  dispose(): Promise<void>
+}
+
+/** @param tokenizerPath directory or file of the tokenizer */
+export async function openRunData(
+  recipe: Recipe,
+  tokenizerPath: string,
+  events: Emitter<LoaderEvents>,
+): Promise<RunData> {
+  const tokenizer = await openTokenizer(tokenizerPath)
+  const pool = await TokenizerPool.open(tokenizerPath)
+  try {
+    const tokenize = (texts: string[]) => pool.encodeBatch(texts)
+    const { bosTokenId, eosTokenId } = tokenizer
+    const { seqLen, windowDocs, onBadShard, onBadDocument } = recipe.data
+    const probes: Probe[] = []
+    for (const { name, manifest, subset, maxTokens, maxDocumentBytes } of recipe.probes) {
+      const dataset = await openDataset(manifest, { name, ...(subset === undefined ? {} : { subset }) })
+      const limit = maxDocumentBytes === undefined ? {} : { maxDocumentBytes }
+      probes.push(
+        await openProbe({ name, manifest: dataset, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId, ...limit }),
+      )
+    }
+    const sources = await Promise.all(
+      recipe.data.sources.map(async ({ manifest, subset, weight }) => ({
+        manifest: await openDataset(manifest, subset === undefined ? {} : { subset }),
+        weight,
+      })),
+    )
+    const excludeHashes = new Set(probes.flatMap(probe => [...probe.documentHashes]))
+    const common = {
+      sources,
+      seed: recipe.seed,
+      seqLen,
+      microBatch: recipe.batch.microBatch,
+      windowDocs,
+      onBadShard,
+      onBadDocument,
+    }
+    return {
+      tokenizer,
+      probes,
+      sources: sources.map(({ manifest: { name, hash, files }, weight }) => ({
+        name,
+        hash,
+        weight,
+        files: files.map(f => f.path),
+      })),
+      openLoader: state =>
+        openLoader({
+          ...common,
+          excludeHashes,
+          tokenize,
+          tokenizerHash: tokenizer.hash,
+          bosTokenId,
+          eosTokenId,
+          events,
+          ...(state === undefined ? {} : { state }),
+        }),
+      dispose: async () => pool.dispose(),
+    }
+  } catch (error) {
+    await pool.dispose()
+    throw error
+  }
+}
