@@ -1,0 +1,56 @@
+/** Parsers of option values: text in, a checked value out, or the reason why not. */
+import { InvalidArgumentError } from 'commander'
+
+/** A whole number of `min` or more. */
+export function wholeNumber(min: number): (text: string) => number {
+  return text => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < min)
+      throw new InvalidArgumentError(`Expected a whole number of ${min} or more.`)
+    return value
+  }
+}
+
+/** A number from `min` to `max`. */
+export function numberBetween(min: number, max: number): (text: string) => number {
+  return text => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max)
+      throw new InvalidArgumentError(
+        max === Infinity ? `Expected a number of ${min} or more.` : `Expected a number from ${min} to ${max}.`,
+      )
+    return value
+  }
+}
+
+/** Block indices: `2,5,8`. */
+export function layerList(text: string): number[] {
+  if (!/^\s*\d+\s*(,\s*\d+\s*)*$/.test(text))
+    throw new InvalidArgumentError('Expected block indices with commas between them, such as 2,5,8.')
+  return text.split(',').map(Number)
+}
+
+const byteUnits: Record<string, number> = { '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 }
+
+/** A number of bytes, with or without a unit: `5GB`, `500 MB`, `1000000`. */
+export function byteCount(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?b)?$/i.exec(text.trim())
+  const bytes = match ? Math.floor(Number(match[1]) * byteUnits[(match[2] ?? '').toUpperCase()]!) : 0
+  if (!Number.isSafeInteger(bytes) || bytes < 1)
+    throw new InvalidArgumentError('Expected a number of bytes such as 5GB, 500MB or 1000000.')
+  return bytes
+}
+
+export interface NamedPath {
+  name: string
+  path: string
+}
+
+/** `NAME=PATH`, gathered over all occurrences of an option. */
+export function namedPath(text: string, earlier: NamedPath[] = []): NamedPath[] {
+  const at = text.indexOf('=')
+  const [name, path] = [text.slice(0, at), text.slice(at + 1)]
+  if (at < 1 || path === '') throw new InvalidArgumentError('Expected NAME=PATH, such as general=held-out.jsonl.')
+  if (earlier.some(other => other.name === name)) throw new InvalidArgumentError(`The name "${name}" occurs twice.`)
+  return [...earlier, { name, path }]
+}

@@ -1,0 +1,76 @@
+import { Command } from 'commander'
+import { formatCount, formatDuration, loadRecipe, type Recipe, type RunResult, runRecipe } from '../../../src/index.js'
+import { wholeNumber } from '../arguments.js'
+import type { CommandContext } from '../context.js'
+import { exitCodes } from '../exit.js'
+import { modelDirectory } from '../models.js'
+import type { Output } from '../output.js'
+import { pairs } from '../text.js'
+import { printProbes, TrainView } from '../train-view.js'
+
+const examples = `
+Examples:
+  llama-pro train datasets/recipes/demo.yaml --out runs/demo
+  llama-pro train datasets/recipes/demo.yaml --out runs/demo --resume
+
+Ctrl-C ends the step, writes a checkpoint and leaves with exit code 130; --resume goes on from there.
+Every field of a recipe is explained in the recipes of datasets/recipes.`
+
+interface Options {
+  out: string
+  resume?: boolean
+  device: string
+  threads?: number
+}
+
+export function trainCommand(context: CommandContext): Command {
+  return new Command('train')
+    .summary('train by a recipe and watch what is forgotten')
+    .description('Runs a recipe: expands when it says so, trains, measures forgetting on the way, and saves the model.')
+    .argument('<recipe>', 'recipe file (.yaml)')
+    .requiredOption('--out <run>', 'run directory')
+    .option('--resume', 'go on from the newest checkpoint of the run')
+    .option('--device <name>', 'engine that computes', 'cpu')
+    .option('--threads <n>', 'threads that compute (default: one a core)', wholeNumber(1))
+    .addHelpText('after', examples)
+    .action(async (recipe: string, options: Options) => train(context, recipe, options))
+}
+
+async function train(context: CommandContext, path: string, options: Options): Promise<void> {
+  const { out } = context
+  const result = await trainRecipe(context, loadRecipe(path), options)
+  out.document({ run: options.out, recipe: path, ...result })
+  printResult(out, options.out, result)
+  if (result.status === 'interrupted') context.exitCode = exitCodes.interrupted
+}
+
+/** Runs a recipe and shows it. */
+export async function trainRecipe(
+  context: CommandContext,
+  recipe: Recipe,
+  { quiet = false, label = 'training', ...options }: Options & { quiet?: boolean; label?: string },
+): Promise<RunResult> {
+  const { out, io } = context
+  // a model of the hub is fetched here, under a progress bar; the run then finds it in the cache
+  if (recipe.model !== undefined) await modelDirectory(context, recipe.model)
+  const view = new TrainView(out, { quiet })
+  return view.follow(label, () => runRecipe({ recipe, ...options, signal: io.signal, events: view.events }))
+}
+
+function printResult(out: Output, run: string, result: RunResult): void {
+  const { status, step, steps, tokens, seconds, modelDir, probes } = result
+  if (status === 'interrupted') {
+    out.line(`\ninterrupted after step ${step} of ${steps}; the checkpoint is written`)
+    out.line(`go on with the same command and ${out.style.bold('--resume')}`)
+    return
+  }
+  out.heading('Done')
+  pairs(out, [
+    ['steps', `${formatCount(step)}, ${formatCount(tokens)} tokens in ${formatDuration(seconds)}`],
+    ['run', run],
+    ...(modelDir === null ? [] : [['model', modelDir] as const]),
+  ])
+  if (probes.length === 0) return
+  out.heading('Held-out text')
+  printProbes(out, result)
+}

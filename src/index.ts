@@ -1,0 +1,130 @@
+// biome-ignore-all assist/source/organizeImports: the order is that of the subjects, from the bottom layer up
+/** The public API of llama-pro-lab. Front ends (`repl/`, `kernel/`) import from here and from nowhere else. */
+import './tensor/fluent.js'
+
+// errors, events, text
+export { Emitter } from './util/emitter.js'
+export { LabError, messageOf } from './util/errors.js'
+export { formatBytes, formatCount, formatDuration, formatTable } from './util/format.js'
+export { didYouMean, nearest } from './util/nearest.js'
+
+// tensors: a lazy graph, its gradients, compiled programs (ops are methods too: a.matmul(b).silu())
+export { grad } from './tensor/autograd.js'
+export type { DType, HostArray } from './tensor/dtype.js'
+export { type Engine, type EngineMemory, setDefaultEngine } from './tensor/engine.js'
+export { Tensor, type TensorSpec } from './tensor/graph.js'
+export { input, iota, type NestedNumbers, scalar, tensor } from './tensor/leaf.js'
+export { adamw } from './tensor/ops/adamw.js'
+export { type AttentionOptions, attention } from './tensor/ops/attention.js'
+export { linearCrossEntropy } from './tensor/ops/cross-entropy.js'
+export { where } from './tensor/ops/elementwise.js'
+export { concat, full, ones, zeros } from './tensor/ops/movement.js'
+export { rotary } from './tensor/ops/rotary.js'
+export { swiglu } from './tensor/ops/silu.js'
+export { formatTensor } from './tensor/print.js'
+export { compile, Program, type ProgramDefinition, realize } from './tensor/program.js'
+export { remat } from './tensor/remat.js'
+export type { Shape } from './tensor/shape.js'
+export { Variable, type VariableOptions } from './tensor/variable.js'
+
+// models
+export { type ModelConfig, type ModelType, parseModelConfig, type RopeScaling } from './model/config.js'
+export { type ForwardOptions, type ForwardResult, forward, logitsOf, type Weights } from './model/forward.js'
+export { type GenerateOptions, generate } from './model/generate.js'
+export { Model, randomParameters } from './model/model.js'
+export { elementCount, layerOf, parameterCount, parameterShapes } from './model/parameters.js'
+
+// checkpoints, local and on the Hugging Face Hub
+export { type Checkpoint, openCheckpoint, readModelConfig } from './checkpoint/checkpoint.js'
+export type { HubEvent, HubOptions } from './checkpoint/hub-client.js'
+export { type DownloadOptions, type HubProgress, type ResolvedModel, resolveModel } from './checkpoint/hub-download.js'
+export { blockCacheDirectory, hubCacheDirectory, readHubToken } from './checkpoint/hub-environment.js'
+export { loadModel } from './checkpoint/load-model.js'
+export { readFloat32, readSafetensors, type SafetensorsFile } from './checkpoint/read.js'
+export { type SaveOptions, type SaveProgress, saveModel } from './checkpoint/save.js'
+export type { StorageDtype, TensorSource } from './checkpoint/tensor-source.js'
+export { type TensorEntry, writeSafetensors } from './checkpoint/write.js'
+
+// block expansion
+export {
+  type ExpandCheckpointOptions,
+  type ExpandedCheckpoint,
+  expandCheckpoint,
+} from './expansion/expand-checkpoint.js'
+export { expandConfig } from './expansion/expand-config.js'
+export { expandModel } from './expansion/expand-model.js'
+export { type LayerMap, type LayerRow, layerMap, layerMapsOfPlan, layerMapText } from './expansion/layer-map.js'
+export {
+  type ExpansionOptions,
+  type ExpansionPlan,
+  newLayersOf,
+  type Placement,
+  planExpansion,
+  planText,
+} from './expansion/plan.js'
+export { type NewBlock, newLayers, type Provenance, readProvenance } from './expansion/provenance.js'
+export { type IdentityReport, verifyIdentity } from './expansion/verify-identity.js'
+
+// what is trained
+export { selectTrainable, type TrainableSelection } from './freeze/rules.js'
+export { type TrainableTable, trainableTable, trainableTableText } from './freeze/trainable-table.js'
+
+// tokenizers and data
+export { type Batch, type Loader, type LoaderOptions, openLoader } from './data/loader.js'
+export { type DatasetManifest, loadManifest } from './data/manifest.js'
+export { openProbe, type Probe, type ProbeOptions } from './data/probe.js'
+export { openTokenizer, type Tokenizer } from './tokenizer/tokenizer.js'
+export { trainBpe } from './tokenizer/train-bpe.js'
+
+// training runs
+export {
+  type ContributionRecord,
+  type EventRecord,
+  type MetricRecord,
+  type ProbeRecord,
+  readMetrics,
+  type TrainRecord,
+} from './train/metrics.js'
+export { loadRecipe, parseRecipe, type Recipe } from './train/recipe.js'
+export { checkpointSteps, metricsFile, modelFolder, readRun, runFile } from './train/run-directory.js'
+
+// forgetting: tables and figures of runs
+export { type RunFigureName, type RunFigureOptions, runFigure, runFigureNames } from './forgetting/figures.js'
+export {
+  contributionTable,
+  eventTable,
+  forgettingTable,
+  probeTable,
+  type RunRecords,
+  summaryCells,
+  summaryTable,
+  trainTable,
+} from './forgetting/tables.js'
+
+// plots
+export type { Figure } from './plot/figure.js'
+export { layerMapFigure } from './plot/figures/blocks.js'
+export { combineFigures } from './plot/figures/combine.js'
+export type { XUnit } from './plot/figures/curves.js'
+export type { LossUnit } from './plot/figures/forgetting.js'
+export { type HtmlReport, type HtmlTable, renderHtml } from './plot/html.js'
+export { type PlotlyFigure, toPlotly } from './plot/plotly.js'
+export { plotlyPath, readPlotlySource } from './plot/plotly-source.js'
+export { renderSvg, type SvgOptions } from './plot/svg.js'
+export { renderTerminal, type TerminalOptions } from './plot/terminal.js'
+
+// the lab: whole jobs, as the command line and the notebooks do them
+export { createEngine, devices, type EngineOptions } from './lab/engines.js'
+export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/evaluate-model.js'
+export { type GenerateTextOptions, generateText } from './lab/generate-text.js'
+export { openDataset } from './lab/open-dataset.js'
+export { resolveModelDir } from './lab/resolve-model.js'
+export {
+  packageVersion,
+  type ProbeSummary,
+  type RunEvents,
+  type RunOptions,
+  type RunResult,
+  runRecipe,
+} from './lab/train-run.js'
+export { type VerifyOptions, type VerifyResult, verifyModels } from './lab/verify-models.js'
