@@ -156,11 +156,14 @@ export function emitModel(spec: ProgramSpec): EmittedModel {
   const inputNames = spec.inputs.map(i => declare(i.value))
   const variableNames = spec.variables.map(declare)
   for (const node of spec.nodes) emitNode(model, spec, node, nameOf)
+  const sources = new Set([...spec.inputs.map(i => i.value), ...spec.variables])
   const resultNames = results.map((value, i) => {
-    // every result under a name of its own: one value may be asked for twice, or be an input itself
-    model.node({ op: 'Identity', inputs: [nameOf(value)], outputs: [`r${i}`] })
-    model.output(`r${i}`, spec.values[value]!)
-    return `r${i}`
+    // a value asked for twice, or that is an input itself, needs a copy under another name
+    const isOwn = !sources.has(value) && results.indexOf(value) === i
+    const name = isOwn ? nameOf(value) : `r${i}`
+    if (!isOwn) model.node({ op: 'Identity', inputs: [nameOf(value)], outputs: [name] })
+    model.output(name, spec.values[value]!)
+    return name
   })
   return { bytes: model.finish(), inputNames, variableNames, resultNames }
 }
