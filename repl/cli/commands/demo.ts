@@ -14,6 +14,7 @@ import {
   readModelConfig,
   verifyModels,
 } from '../../../src/index.js'
+import { deviceOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { type DemoResults, drawReport, printComparison, printSamples } from '../demo-report.js'
 import { exitCodes, usageError } from '../exit.js'
@@ -40,7 +41,7 @@ export function demoCommand(context: CommandContext): Command {
     .option('--out <dir>', 'where models, runs and plots go (default: runs/demo, or runs/demo-2, ...)')
     .option('--recipe <file>', 'recipe of the expansion', join(recipes, 'demo.yaml'))
     .option('--full-recipe <file>', 'recipe of full fine-tuning on the same data', join(recipes, 'demo-full.yaml'))
-    .option('--device <name>', 'engine that computes', 'cpu')
+    .addOption(deviceOption())
     .action(async (options: Options) => demo(context, options))
 }
 
