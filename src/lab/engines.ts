@@ -1,6 +1,6 @@
 import { OnnxEngine } from '../engines/onnx/engine.js'
 import { ReferenceEngine } from '../engines/reference/engine.js'
-import type { Engine } from '../tensor/engine.js'
+import { type Engine, setDefaultEngineFactory } from '../tensor/engine.js'
 import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 
@@ -30,3 +30,6 @@ export function createEngine(device = 'cpu', options: EngineOptions = {}): Engin
     )
   return maker(options)
 }
+
+// `await t.data()` in a cell needs no ceremony: the first tensor that is computed without naming an engine starts this one
+setDefaultEngineFactory(() => createEngine())
