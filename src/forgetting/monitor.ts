@@ -31,8 +31,10 @@ export class ForgettingMonitor {
   async measure(position: RunPosition, signal?: AbortSignal): Promise<MetricInput[]> {
     const records: MetricInput[] = []
     for (const probe of this.#probes) {
-      const scores = await this.#score(probe, signal)
-      const delta = pairedDelta(this.#baseline.get(probe.name) ?? scores, scores)
+      const baseline = this.#baseline.get(probe.name)
+      // before the first step the model is the baseline, and need not be scored again
+      const scores = position.step === 0 && baseline ? baseline : await this.#score(probe, signal)
+      const delta = pairedDelta(baseline ?? scores, scores)
       records.push({
         kind: 'probe',
         ...position,
