@@ -43,7 +43,7 @@ describeWithPython('transformers opens trained models', () => {
   async function train(name: string, changes: Record<string, unknown>): Promise<string> {
     const common = {
       name,
-      data: { sources: [{ manifest: 'train.jsonl' }], seqLen: 64 },
+      data: { sources: [{ manifest: 'train.yaml' }], seqLen: 64 },
       probes: [{ name: 'held-out', manifest: 'held-out.jsonl', maxTokens: 64 }],
       optimizer: { lr: 0.01 },
       batch: { microBatch: 4 },
@@ -57,6 +57,8 @@ describeWithPython('transformers opens trained models', () => {
   beforeAll(async () => {
     const pieces = prosePieces(60)
     writeFileSync(join(dir, 'train.jsonl'), jsonl(pieces.slice(0, 50)))
+    // a manifest's own name and relative files give the same order of documents in every directory
+    writeFileSync(join(dir, 'train.yaml'), 'name: train\nfiles: train.jsonl\n')
     writeFileSync(heldOut, jsonl([...awkwardTexts, '', pieces.slice(50).join(' ')]))
     base = await train('base', { init: tinyInit, tokenizer: demoTokenizer, method: 'full', steps: 20 })
     expanded = await train('expanded', { model: base, method: 'expansion', expansion: { groups: 2 }, steps: 10 })
