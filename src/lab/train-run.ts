@@ -18,6 +18,7 @@ import type { MetricRecord, ProbeRecord } from '../train/metric-record.js'
 import { MetricsWriter, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
 import {
+  checkNoRun,
   createRun,
   type LoadedCheckpoint,
   metricsFile,
@@ -30,6 +31,7 @@ import { type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
 import { sha256 } from '../util/canonical-json.js'
 import { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
+import { formatDuration } from '../util/format.js'
 import { createEngine } from './engines.js'
 import { frozenDigest } from './frozen-digest.js'
 import { openRunData, type RunData } from './run-data.js'
@@ -90,13 +92,14 @@ export interface ProbeSummary {
 
 /** Runs a recipe. Everything it starts is stopped again, however it ends. */
 export async function runRecipe(options: RunOptions): Promise<RunResult> {
-  const { recipe, device, threads, events = new Emitter<RunEvents>() } = options
+  const { recipe, out, resume = false, device, threads, events = new Emitter<RunEvents>() } = options
   if (recipe.precision !== 'f32') {
     throw new LabError(
       'PRECISION',
       `precision ${recipe.precision} is not supported on ${device ?? 'cpu'}; set precision: f32`,
     )
   }
+  if (!resume) checkNoRun(out)
   events.emit('resolved', { recipe, yaml: stringify(recipe) })
   const engine = createEngine(device, threads === undefined ? {} : { threads })
   let data: RunData | null = null
@@ -203,9 +206,18 @@ function describeModel({ model, trainable, warnings }: RunModel, events: Emitter
 
 function loaderEvents(events: Emitter<RunEvents>): Emitter<LoaderEvents> {
   const out = new Emitter<LoaderEvents>()
-  out.on('badShard', event => events.emit('warning', { message: `shard passed over: ${JSON.stringify(event)}` }))
-  out.on('badDocument', event => events.emit('warning', { message: `document passed over: ${JSON.stringify(event)}` }))
-  out.on('retry', event => events.emit('warning', { message: `retrying: ${JSON.stringify(event)}` }))
+  const warn = (message: string) => events.emit('warning', { message })
+  out.on('badShard', ({ source, message, level }) => {
+    if (level === 'warn') warn(`${source}: the rest of a shard is passed over: ${message}`)
+  })
+  out.on('badDocument', ({ source, message, level }) => {
+    if (level === 'warn') warn(`${source}: a document is passed over: ${message}`)
+  })
+  out.on('retry', ({ source, what, attempt, maxAttempts, reason, waitMs }) => {
+    warn(
+      `${source}: ${what} failed (${reason}); attempt ${attempt} of ${maxAttempts}, trying again in ${formatDuration(waitMs / 1000)}`,
+    )
+  })
   return out
 }
 

@@ -41,14 +41,18 @@ export function checkpointSteps(runDir: string): number[] {
     .sort((a, b) => a - b)
 }
 
+/** @throws LabError RUN_EXISTS when a directory already holds a run */
+export function checkNoRun(runDir: string): void {
+  if (!existsSync(join(runDir, runFile))) return
+  throw new LabError(
+    'RUN_EXISTS',
+    `${runDir} already holds a run; continue it with --resume, or choose another --out`,
+  )
+}
+
 /** Creates a run directory with its run.json. @throws LabError RUN_EXISTS when it already holds a run */
 export function createRun(runDir: string, info: Record<string, unknown>): void {
-  if (existsSync(join(runDir, runFile))) {
-    throw new LabError(
-      'RUN_EXISTS',
-      `${runDir} already holds a run; continue it with --resume, or choose another --out`,
-    )
-  }
+  checkNoRun(runDir)
   mkdirSync(runDir, { recursive: true })
   writeFileAtomic(join(runDir, runFile), `${JSON.stringify(info, null, 2)}\n`)
 }
