@@ -62,11 +62,15 @@ export class Trainer {
     return this.#position
   }
 
-  /** Trains to the last step. When the signal aborts, the current step ends, a checkpoint is written, and `interrupted` returned. */
+  /**
+   * Trains to the last step. When the signal aborts, the current step ends, a checkpoint is written, and `interrupted`
+   * returned; before the first step there is nothing to write.
+   */
   async run(signal?: AbortSignal): Promise<'done' | 'interrupted'> {
     const { recipe } = this.#options
     const position = this.#position
     if (position.step === 0 && this.#options.metrics.last === null) await this.#measure()
+    if (signal?.aborted && position.step < recipe.steps) return 'interrupted'
     while (position.step < recipe.steps) {
       await this.#step()
       const isLast = position.step === recipe.steps
