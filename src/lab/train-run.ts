@@ -110,7 +110,7 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
     events.emit('status', { message: 'loading the model' })
     const built = await buildRunModel(recipe, where.dir, engine, data.tokenizer)
     describeModel(built, events)
-    checkVocabulary(built, data)
+    checkFit(built, data, recipe)
     const parts = { engine, built, data, pinned: where.pinned, tokenizerPath, events }
     return await holdingRun(options.out, () => train(options, parts))
   } finally {
@@ -232,12 +232,21 @@ function loaderEvents(events: Emitter<RunEvents>): Emitter<LoaderEvents> {
   return out
 }
 
-function checkVocabulary({ model }: RunModel, { tokenizer }: RunData): void {
-  if (tokenizer.vocabSize <= model.config.vocabSize) return
-  throw new LabError(
-    'VOCABULARY',
-    `the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model's embedding only ${model.config.vocabSize} rows; they do not belong together`,
-  )
+/** Tokenizer and rows must be within what the model knows. */
+function checkFit({ model }: RunModel, { tokenizer }: RunData, { data: { seqLen } }: Recipe): void {
+  const { vocabSize, maxPositionEmbeddings } = model.config
+  if (tokenizer.vocabSize > vocabSize) {
+    throw new LabError(
+      'VOCABULARY',
+      `the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model's embedding only ${vocabSize} rows; they do not belong together`,
+    )
+  }
+  if (seqLen > maxPositionEmbeddings) {
+    throw new LabError(
+      'CONTEXT',
+      `data.seqLen is ${seqLen}, but the model has ${maxPositionEmbeddings} positions (max_position_embeddings); make seqLen smaller`,
+    )
+  }
 }
 
 /** Compiles the step; with remat on `auto`, the variant that fits. */
