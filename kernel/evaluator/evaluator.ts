@@ -218,7 +218,8 @@ export class Evaluator {
 
   /** An error that nobody caught, of a timer or a promise that a cell left behind. */
   #reportLate(cell: Cell | undefined, error: unknown): void {
-    if (!cell) return
+    // Before the first cell it is an error of the program around us: it ends the process, as without this listener.
+    if (!cell) throw error
     cell.write('stderr', `Uncaught ${describeError(error, this.#sources).traceback.join('\n')}\n`)
     cell.flush()
   }

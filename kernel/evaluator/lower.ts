@@ -8,8 +8,8 @@ export const stopFlagName = '__labStop__'
 /**
  * The transformer that turns the JavaScript of a cell into a script for V8's REPL mode:
  * - a top-level name that no cell has declared yet becomes a `let` at the top, and every top-level declaration an
- *   assignment, functions first: one variable a name for the whole session, of whatever kind it was declared. (V8 lets a
- *   script declare a `let` again, but keeps the old variable and its value in memory for good.)
+ *   assignment, functions first: one variable a name for the whole session, of whatever kind it was declared. (V8 refuses
+ *   most changes of kind, and a `let` that a failed cell did not reach could not be read any more.)
  * - `import` and `import()` become calls of the module loader;
  * - loops look at the stop flag, and code that resumes after an `await` ends when its cell was interrupted;
  * - the value of the last statement, when it is an expression, is handed to `result()`.
