@@ -210,7 +210,7 @@ export class KernelSession {
     if (typeof wanted !== 'object' || wanted === null) return values
     for (const [name, expression] of Object.entries(wanted)) {
       const onOutput = (output: CellOutput) => this.#output(header, output)
-      const result = await evaluator.run(String(expression), { silent: true, storeHistory: false, onOutput })
+      const result = await evaluator.run(String(expression), { storeHistory: false, onOutput })
       if (result.status === 'ok') values[name] = { status: 'ok', data: result.value ?? {}, metadata: {} }
       else if (result.status === 'error') values[name] = { status: 'error', ...result.error }
       else values[name] = { status: 'aborted' }
