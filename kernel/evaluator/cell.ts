@@ -1,0 +1,104 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { CellOutput, MimeBundle, RunCellOptions } from './types.js'
+
+/** Thrown inside a cell that was interrupted; not an error of the user's program. */
+export class Interrupted extends Error {
+  constructor() {
+    super('the cell was interrupted; what it had declared is kept')
+    this.name = 'Interrupted'
+  }
+}
+
+const BATCH_MS = 20
+const BATCH_CHARS = 1 << 16
+
+/** One execution of a cell: where its output goes, now and when a timer that it started fires long after. */
+export class Cell {
+  /** Number shown to the user: `In[count]`. */
+  readonly count: number
+  readonly options: RunCellOptions
+  /** Displays that are still being rendered. */
+  readonly pending = new Set<Promise<unknown>>()
+  readonly #abort = new AbortController()
+  #result: { value: unknown } | undefined
+  #text = ''
+  #name: 'stdout' | 'stderr' = 'stdout'
+  #timer: NodeJS.Timeout | undefined
+  #flushedAt = 0
+
+  constructor(count: number, options: RunCellOptions) {
+    this.count = count
+    this.options = options
+  }
+
+  /** Aborted when the cell is interrupted. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  get wasInterrupted(): boolean {
+    return this.signal.aborted
+  }
+
+  /** Ends the cell: what it still puts out is dropped, what it awaits is abandoned. */
+  interrupt(): void {
+    if (this.wasInterrupted) return
+    this.flush()
+    this.#abort.abort(new Interrupted())
+  }
+
+  setResult(value: unknown): void {
+    this.#result = { value }
+  }
+
+  takeResult(): unknown {
+    const value = this.#result?.value
+    this.#result = undefined
+    return value
+  }
+
+  /** Writes to a stream of the cell; writes of one moment become one output. */
+  write(name: 'stdout' | 'stderr', text: string): void {
+    if (this.wasInterrupted || text === '') return
+    if (name !== this.#name) this.flush()
+    this.#name = name
+    this.#text += text
+    const now = performance.now()
+    if (this.#timer === undefined && this.#text.length === text.length) this.#flushedAt = Math.max(this.#flushedAt, now)
+    // A cell that computes without a pause never lets the timer fire: it is flushed from here.
+    if (this.#text.length >= BATCH_CHARS || now - this.#flushedAt >= 2 * BATCH_MS) this.flush()
+    else this.#timer ??= setTimeout(() => this.flush(), BATCH_MS)
+  }
+
+  display(
+    data: MimeBundle,
+    options: { metadata?: Record<string, unknown>; displayId?: string; isUpdate?: boolean },
+  ): void {
+    const { metadata = {}, displayId, isUpdate = false } = options
+    this.flush()
+    this.#send({ kind: 'display', data, metadata, isUpdate, ...(displayId === undefined ? {} : { displayId }) })
+  }
+
+  clear(wait: boolean): void {
+    this.flush()
+    this.#send({ kind: 'clear', wait })
+  }
+
+  /** Sends what has been written so far. */
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#flushedAt = performance.now()
+    const text = this.#text
+    this.#text = ''
+    if (text !== '') this.#send({ kind: 'stream', name: this.#name, text })
+  }
+
+  // Outside the cell's context: what the front end starts in response is not the cell's.
+  #send(output: CellOutput): void {
+    if (!this.wasInterrupted) cellStorage.exit(() => this.options.onOutput(output))
+  }
+}
+
+/** The cell that started the code that is running now, through awaits, timers and callbacks. */
+export const cellStorage = new AsyncLocalStorage<Cell>()

@@ -1,0 +1,219 @@
+import { readFileSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type TS from '@tslab/typescript-for-tslab'
+import type { Converter } from 'tslab/dist/converter.js'
+import { lowerCell } from './lower.js'
+import { declareInnerVars } from './vars.js'
+
+/** A module of the language front end with its compiler: tslab's own build of TypeScript. */
+export type Compiler = typeof TS
+
+const requireHere = createRequire(import.meta.url)
+const tslabFile = requireHere.resolve('tslab/package.json')
+const compilerFile = createRequire(tslabFile).resolve('@tslab/typescript-for-tslab')
+
+/** The TypeScript compiler of tslab (5.0); loading it takes about 0.15 s, once a process. */
+export function loadCompiler(): Compiler {
+  return requireHere(compilerFile) as Compiler
+}
+
+/** JavaScript of a cell as last emitted, with the source map of its positions (one line of prefix in the source). */
+export interface Emitted {
+  js: string
+  map: string
+  /** Declarations of the `var`s inside loops and blocks, which tslab forgets. */
+  innerVars: string
+}
+
+export interface CompilerHostOptions {
+  /** Cells are typed as if they were files of this folder. */
+  cwd: string
+  /** Import names that resolve to a place of their own: name -> file or package folder. */
+  paths: Record<string, string[]>
+  /** Errors that do not stop the cell; sees every error of a compilation. */
+  tolerate: (diagnostic: TS.Diagnostic) => boolean
+  /** Local source files whose errors stop the cell that imports them. */
+  isChecked: (fileName: string) => boolean
+}
+
+/** tslab's converter, fitted with our options, together with what it does not hand out itself. */
+export interface ConverterHost {
+  readonly ts: Compiler
+  readonly converter: Converter
+  /** tslab's test whether a cell needs more lines. */
+  readonly isCompleteCode: typeof import('tslab/dist/converter.js').isCompleteCode
+  /** What the last `convert` emitted for the cell; undefined when it found errors. */
+  takeEmitted(): Emitted | undefined
+  /** Tells the compiler about local files that changed since the last call. */
+  refresh(): void
+}
+
+interface Watched {
+  callback: TS.FileWatcherCallback
+  stamp: string
+}
+
+/**
+ * Makes a converter of tslab with: modern resolution (`exports` maps, `.ts` endings), types of this project's choice,
+ * our lowering in place of its rewriting to `exports.x`, and local files looked at when a cell runs instead of watched.
+ *
+ * tslab has no options for any of this, so its compiler module is replaced by a copy with four functions changed while
+ * `converter.js` is loaded. The version of tslab is pinned for that reason.
+ */
+export function createConverterHost(options: CompilerHostOptions): ConverterHost {
+  const ts = loadCompiler()
+  const watched = new Map<string, Watched>()
+  let emitted: Partial<Emitted> = {}
+  const capture = (name: string, text: string): void => {
+    if (name.endsWith('.js')) emitted.js = text
+    if (name.endsWith('.js.map')) emitted.map = text
+  }
+  const onCell = (file: TS.SourceFile, program: TS.Program): void => {
+    emitted.innerVars = declareInnerVars(ts, file, program)
+  }
+  const patched = patchCompiler(ts, options, { watched, capture, onCell })
+  const tslab = loadConverter(patched)
+  return {
+    ts,
+    converter: tslab.createConverter(),
+    isCompleteCode: tslab.isCompleteCode,
+    takeEmitted() {
+      const { js, map, innerVars = '' } = emitted
+      emitted = {}
+      return js === undefined || map === undefined ? undefined : { js, map, innerVars }
+    },
+    refresh() {
+      for (const [path, entry] of watched) {
+        const stamp = stampOf(path)
+        if (stamp === entry.stamp) continue
+        entry.stamp = stamp
+        entry.callback(path, stamp === '' ? ts.FileWatcherEventKind.Deleted : ts.FileWatcherEventKind.Changed)
+      }
+    },
+  }
+}
+
+/** Size and time of change of a file, or an empty string when there is none. */
+export function stampOf(path: string): string {
+  try {
+    const stat = statSync(path)
+    return stat.isFile() ? `${stat.mtimeMs}:${stat.size}` : ''
+  } catch {
+    return ''
+  }
+}
+
+function loadConverter(compiler: Compiler): typeof import('tslab/dist/converter.js') {
+  const converterFile = requireHere.resolve('tslab/dist/converter.js')
+  const slot = requireHere.cache[compilerFile]!
+  const original = slot.exports
+  slot.exports = compiler
+  delete requireHere.cache[converterFile]
+  try {
+    return requireHere(converterFile)
+  } finally {
+    slot.exports = original
+  }
+}
+
+interface Hooks {
+  watched: Map<string, Watched>
+  capture: (fileName: string, text: string) => void
+  onCell: (file: TS.SourceFile, program: TS.Program) => void
+}
+
+type PreEmit = (program: TS.Program, files: readonly TS.SourceFile[]) => readonly TS.Diagnostic[]
+
+function patchCompiler(ts: Compiler, options: CompilerHostOptions, hooks: Hooks): Compiler {
+  const preEmit = (ts as unknown as { getPreEmitDiagnosticsOfFiles: PreEmit }).getPreEmitDiagnosticsOfFiles
+  const changes = {
+    sys: systemOf(ts, options.cwd, hooks.watched),
+    createWatchCompilerHost(files: string[], base: TS.CompilerOptions, ...rest: []) {
+      const create = ts.createWatchCompilerHost as unknown as (...args: unknown[]) => object
+      return create(files, { ...base, ...compilerOptions(ts, options) }, ...rest)
+    },
+    createWatchProgram(host: { afterProgramCreate?: (builder: TS.BuilderProgram) => void }) {
+      const keep = host.afterProgramCreate!
+      host.afterProgramCreate = builder => keep(wrapBuilder(ts, builder as Builder, options, hooks))
+      return (ts.createWatchProgram as unknown as (host: object) => object)(host)
+    },
+    getPreEmitDiagnosticsOfFiles: ((program, files) =>
+      preEmit(program, files).filter(diagnostic => !options.tolerate(diagnostic))) satisfies PreEmit,
+  }
+  return { ...ts, ...changes } as unknown as Compiler
+}
+
+function compilerOptions(
+  ts: Compiler,
+  { cwd, paths }: CompilerHostOptions,
+): TS.CompilerOptions & { pathsBasePath: string } {
+  const nodeTypes = createRequire(tslabFile).resolve('@types/node/package.json')
+  return {
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    allowImportingTsExtensions: true,
+    lib: ['lib.es2023.d.ts'],
+    types: ['node'],
+    typeRoots: [dirname(dirname(nodeTypes))],
+    checkJs: false,
+    disableTopLevelAwait: false,
+    sourceMap: true,
+    paths,
+    pathsBasePath: cwd,
+  }
+}
+
+// Only files of the user are worth looking at again: the libraries of the compiler and packages stay as they were loaded.
+function systemOf(ts: Compiler, cwd: string, watched: Map<string, Watched>): TS.System {
+  const ignore = { close() {} }
+  return Object.assign(Object.create(ts.sys) as TS.System, {
+    getCurrentDirectory: () => cwd.split(sep).join('/'),
+    watchDirectory: () => ignore,
+    watchFile(path: string, callback: TS.FileWatcherCallback) {
+      if (path.includes('/node_modules/')) return ignore
+      watched.set(path, { callback, stamp: stampOf(path) })
+      return { close: () => watched.delete(path) }
+    },
+  })
+}
+
+type Builder = TS.SemanticDiagnosticsBuilderProgram & TS.EmitAndSemanticDiagnosticsBuilderProgram
+
+function wrapBuilder(ts: Compiler, builder: Builder, options: CompilerHostOptions, hooks: Hooks): Builder {
+  const isCell = (file: TS.SourceFile | undefined) => file?.fileName.endsWith('/__tslab__.ts') === true
+  const emit: Builder['emit'] = (file, write, token, onlyDts, transformers) => {
+    const both: TS.WriteFileCallback = (name, text, ...rest) => {
+      hooks.capture(name, text)
+      write?.(name, text, ...rest)
+    }
+    if (file) hooks.onCell(file, builder.getProgram())
+    return builder.emit(file, both, token, onlyDts, { ...transformers, after: [lowerCell(ts)] })
+  }
+  return Object.assign(Object.create(builder) as Builder, {
+    emit: (...args: Parameters<Builder['emit']>) =>
+      isCell(args[0]) ? emit(...args) : { emitSkipped: true, diagnostics: [] },
+    getAllDependencies: (file: TS.SourceFile) =>
+      builder.getAllDependencies(file).filter(name => name === file.fileName || options.isChecked(name)),
+  })
+}
+
+/** Folder of this package, found from the running file upwards (sources and build are at different depths). */
+export function packageRoot(): string {
+  let folder = dirname(new URL(import.meta.url).pathname)
+  while (!isOurs(join(folder, 'package.json'))) {
+    const parent = dirname(folder)
+    if (parent === folder) throw new Error(`internal: no package.json above ${import.meta.url}`)
+    folder = parent
+  }
+  return folder
+}
+
+function isOurs(file: string): boolean {
+  return stampOf(file) !== '' && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'llama-pro-lab'
+}
+
+/** The file URL of a path, for imports. */
+export function urlOf(path: string): string {
+  return pathToFileURL(path).href
+}

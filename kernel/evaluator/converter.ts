@@ -1,0 +1,173 @@
+import { existsSync } from 'node:fs'
+import { createRequire, isBuiltin } from 'node:module'
+import { dirname, join } from 'node:path'
+import type TS from '@tslab/typescript-for-tslab'
+import type { Diagnostic } from 'tslab/dist/converter.js'
+import { type Compiler, type ConverterHost, createConverterHost, type Emitted } from './compiler-host.js'
+import { isBare, packageOf } from './modules.js'
+
+export type Conversion =
+  | { ok: true; emitted: Emitted; warnings: string[] }
+  | { ok: false; diagnostics: readonly Diagnostic[] }
+
+/** Names that cells may use without importing them; their types cost time, so they join when one is first used. */
+export interface TypedGlobals {
+  /** The package that they are imported from, for the types. */
+  from: string
+  names: readonly string[]
+}
+
+export interface CellConverterOptions {
+  cwd: string
+  /** Declarations that every cell sees, as of a `.d.ts` file. */
+  ambient: string
+  globals: TypedGlobals
+  /** Import names with a place of their own: name -> file or folder. */
+  paths: Record<string, string[]>
+  /** Whether the file or package can be imported at run time from a cell. */
+  findLocal: (path: string) => string | undefined
+  isChecked: (fileName: string) => boolean
+}
+
+const moduleNotFound = new Set([2307, 2792])
+const nameNotFound = new Set([2304, 2503, 2552, 2580, 2693, 2708])
+
+/** tslab's converter as this evaluator uses it: cells to scripts, and the declarations of all cells so far. */
+export class CellConverter {
+  readonly #options: CellConverterOptions
+  #host: ConverterHost
+  #declarations: string
+  /** Imports that have no types; each is reported once. */
+  readonly #untyped = new Set<string>()
+  #tolerated = new Set<string>()
+  #hasGlobals = false
+
+  constructor(options: CellConverterOptions) {
+    this.#options = options
+    this.#declarations = options.ambient
+    this.#host = this.#createHost()
+  }
+
+  get ts(): Compiler {
+    return this.#host.ts
+  }
+
+  /** Whether a cell has used one of the typed globals (or completion has offered them). */
+  get usesGlobals(): boolean {
+    return this.#hasGlobals
+  }
+
+  /** The script of a cell; its declarations are remembered from here on, whatever happens when it runs. */
+  convert(code: string): Conversion {
+    let conversion = this.#convert(code)
+    if (!conversion.ok && this.#namesGlobal(conversion.diagnostics)) {
+      this.addGlobals()
+      conversion = this.#convert(code)
+    }
+    const added = [...this.#tolerated].filter(name => !this.#untyped.has(name))
+    if (!conversion.ok || added.length === 0) return conversion
+    // The compiler remembers what it did not find: it may have been installed or written since.
+    this.#host.converter.close()
+    this.#host = this.#createHost()
+    const second = this.#convert(code)
+    for (const name of this.#tolerated) this.#untyped.add(name)
+    const warnings = [...this.#tolerated].map(
+      name => `'${name}' has no types that TypeScript finds; its imports are any`,
+    )
+    return second.ok ? { ...second, warnings } : second
+  }
+
+  /** Makes the typed globals known to cells, as far as no cell has declared the same name. */
+  addGlobals(): void {
+    if (this.#hasGlobals) return
+    this.#hasGlobals = true
+    const { names, from } = this.#options.globals
+    const declared = this.#declaredNames()
+    const free = names.filter(name => !declared.has(name))
+    if (free.length > 0) this.#declarations = `import { ${free.join(', ')} } from "${from}";\n${this.#declarations}`
+  }
+
+  complete(code: string, cursor: number) {
+    this.#host.refresh()
+    return this.#host.converter.complete(this.#declarations, code, cursor)
+  }
+
+  inspect(code: string, position: number): TS.QuickInfo | undefined {
+    this.#host.refresh()
+    return this.#host.converter.inspect(this.#declarations, code, position) as TS.QuickInfo | undefined
+  }
+
+  needsMoreLines(code: string): { completed: boolean; indent?: string } {
+    return this.#host.isCompleteCode(code)
+  }
+
+  close(): void {
+    this.#host.converter.close()
+  }
+
+  #convert(code: string): Conversion {
+    this.#tolerated = new Set()
+    this.#host.refresh()
+    this.#host.takeEmitted()
+    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarations, code)
+    const emitted = this.#host.takeEmitted()
+    const errors = diagnostics.filter(diagnostic => diagnostic.category === this.ts.DiagnosticCategory.Error)
+    if (errors.length > 0 || emitted === undefined) return { ok: false, diagnostics: errors }
+    this.#declarations = emitted.innerVars + (declOutput ?? this.#declarations)
+    return { ok: true, emitted, warnings: [] }
+  }
+
+  #createHost(): ConverterHost {
+    const { cwd, paths, isChecked } = this.#options
+    return createConverterHost({ cwd, paths, isChecked, tolerate: diagnostic => this.#tolerate(diagnostic) })
+  }
+
+  /** A module without types is no error when it will load. */
+  #tolerate({ code, file, start, length }: TS.Diagnostic): boolean {
+    if (!moduleNotFound.has(code) || file === undefined || start === undefined) return false
+    const specifier = file.text.slice(start + 1, start + (length ?? 0) - 1)
+    if (!this.#canLoad(specifier)) return false
+    this.#tolerated.add(specifier)
+    return true
+  }
+
+  #canLoad(specifier: string): boolean {
+    const { cwd, findLocal } = this.#options
+    if (!isBare(specifier) && findLocal(join(cwd, specifier)) !== undefined) return true
+    // Node remembers a package that it did not find: it must not be asked before the package is there.
+    if (isBare(specifier) && !isInstalled(packageOf(specifier), cwd)) return isBuiltin(specifier)
+    try {
+      createRequire(join(cwd, 'cell.js')).resolve(specifier)
+      return true
+    } catch (error) {
+      // The package is there, its `exports` are for `import` only.
+      return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'
+    }
+  }
+
+  #namesGlobal(diagnostics: readonly Diagnostic[]): boolean {
+    if (this.#hasGlobals) return false
+    const names = new Set(this.#options.globals.names)
+    return diagnostics.some(
+      ({ code, messageText }) => nameNotFound.has(code) && names.has(/'([^']+)'/.exec(messageText)?.[1] ?? ''),
+    )
+  }
+
+  #declaredNames(): Set<string> {
+    const file = this.ts.createSourceFile('declarations.d.ts', this.#declarations, this.ts.ScriptTarget.Latest)
+    const words = new Set<string>()
+    for (const statement of file.statements)
+      for (const [word] of statement
+        .getText(file)
+        .slice(0, 2000)
+        .matchAll(/[\w$]+/g))
+        words.add(word)
+    return words
+  }
+}
+
+function isInstalled(name: string, folder: string): boolean {
+  if (existsSync(join(folder, 'node_modules', name))) return true
+  const parent = dirname(folder)
+  return parent !== folder && isInstalled(name, parent)
+}

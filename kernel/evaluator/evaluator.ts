@@ -1,0 +1,237 @@
+import { Session } from 'node:inspector'
+import { sep } from 'node:path'
+import { Cell, cellStorage, Interrupted } from './cell.js'
+import { loadCompiler, packageRoot } from './compiler-host.js'
+import { CellConverter } from './converter.js'
+import { isDisplayHandle } from './display.js'
+import { describeDiagnostics, describeError } from './errors.js'
+import { type Evaluation, ScriptRunner } from './evaluate.js'
+import { defineGlobals, valuesOf } from './globals.js'
+import { guardProcess } from './guards.js'
+import { InterruptWatcher } from './interrupt.js'
+import { completeAt, completenessOf, inspectAt } from './language.js'
+import { LocalModules } from './local-modules.js'
+import { ModuleLoader } from './modules.js'
+import { ambientDeclarations, preludePaths, readLibraryNames } from './prelude.js'
+import { renderValue } from './rich.js'
+import { runtimeGlobals } from './runtime.js'
+import { Sources } from './sources.js'
+import { captureStreams } from './streams.js'
+import type { CellError, CellResult, Completeness, Completion, MimeBundle, RunCellOptions } from './types.js'
+
+export type * from './types.js'
+
+export interface EvaluatorOptions {
+  /** Folder that cells are run in: imports and types are resolved from here. */
+  cwd: string
+  /** TypeScript run before the first cell, uncounted and unseen; its declarations are there for all cells. */
+  prelude?: string
+  /** Values set as globals, untyped unless the prelude declares them. */
+  globals?: Record<string, unknown>
+}
+
+let live: Evaluator | undefined
+let serial = 0
+
+/**
+ * Runs cells of TypeScript in this thread, one after the other: type-checked and lowered by tslab's converter, evaluated in
+ * V8's REPL mode. Shared by the Jupyter kernel and the terminal; prints nothing itself. One at a time in a process, because
+ * names of cells are names of the process's global scope.
+ */
+export class Evaluator {
+  readonly #converter: CellConverter
+  readonly #session = new Session()
+  readonly #watcher: InterruptWatcher
+  readonly #runner: ScriptRunner
+  readonly #sources = new Sources()
+  readonly #undo: (() => void)[] = []
+  #running: Cell | undefined
+  #last: Cell | undefined
+  #count = 0
+  #queue: Promise<unknown> = Promise.resolve()
+  #loadedGlobals = false
+
+  private constructor({ cwd, globals = {} }: EvaluatorOptions) {
+    const root = packageRoot()
+    const compiler = loadCompiler()
+    const library = readLibraryNames(compiler, root)
+    const loader: ModuleLoader = new ModuleLoader({
+      cwd,
+      fallback: root,
+      provided: { 'llama-pro-lab': loadLibrary },
+      local: new LocalModules(compiler, {
+        load: (specifier, importer) => loader.load(specifier, importer),
+        onSource: (path, map) => this.#sources.addFile(path, map),
+      }),
+    })
+    this.#converter = new CellConverter({
+      cwd,
+      ambient: ambientDeclarations,
+      globals: { from: 'llama-pro-lab', names: library.names },
+      paths: preludePaths(library),
+      findLocal: path => loader.findLocal(path),
+      isChecked: name => !name.includes('/node_modules/') && !name.startsWith(`${root.split(sep).join('/')}/src/`),
+    })
+    this.#session.connect()
+    this.#watcher = new InterruptWatcher(this.#session, () => this.interrupt())
+    this.#runner = new ScriptRunner(this.#session, this.#watcher)
+    const current = () => this.#running ?? this.#last
+    const render = (value: unknown) => renderValue(value, this.#sources)
+    const globalProperties = runtimeGlobals({ cwd, loader, render, slots: this.#watcher.slots, current })
+    this.#undo.push(
+      defineGlobals({ ...globalProperties, ...valuesOf(globals) }),
+      captureStreams(() => this.#running),
+      guardProcess((cell, error) => this.#reportLate(cell ?? current(), error)),
+    )
+  }
+
+  /**
+   * Starts the evaluator and runs the prelude.
+   * @throws {Error} with code `EVALUATOR_LIVE` when another one has not been disposed, `PRELUDE` when the prelude fails.
+   */
+  static async start(options: EvaluatorOptions): Promise<Evaluator> {
+    if (live)
+      throw Object.assign(new Error('one evaluator at a time: dispose of the other one first'), {
+        code: 'EVALUATOR_LIVE',
+      })
+    const evaluator = new Evaluator(options)
+    live = evaluator
+    if (options.prelude === undefined) return evaluator
+    const result = await evaluator.run(options.prelude, { silent: true, onOutput: () => {} })
+    if (result.status !== 'error') return evaluator
+    await evaluator.dispose()
+    throw Object.assign(new Error(`the prelude failed:\n${result.error.traceback.join('\n')}`), { code: 'PRELUDE' })
+  }
+
+  /** `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, also one that blocks the main thread. */
+  get interruptBuffer(): SharedArrayBuffer {
+    return this.#watcher.buffer
+  }
+
+  /** Runs a cell when those before it have ended. Errors of the cell are in the result; the promise does not reject. */
+  run(code: string, options: RunCellOptions): Promise<CellResult> {
+    const result = this.#queue.then(() => this.#run(code, options))
+    this.#queue = result.catch(() => undefined)
+    return result
+  }
+
+  complete(code: string, cursor: number): Completion {
+    return completeAt(this.#converter, code, cursor)
+  }
+
+  /** What is known of the name at the cursor; with `detail` 1 all its documentation tags. Null when it is nothing known. */
+  inspect(code: string, cursor: number, detail: 0 | 1): MimeBundle | null {
+    return inspectAt(this.#converter, code, cursor, detail)
+  }
+
+  isComplete(code: string): Completeness {
+    return completenessOf(this.#converter, code)
+  }
+
+  /** Ends the running cell from the main thread; what it declared is kept. Does nothing when no cell runs. */
+  interrupt(): void {
+    this.#running?.interrupt()
+  }
+
+  /** Interrupts what runs and gives the process its console, streams and globals back. */
+  async dispose(): Promise<void> {
+    this.interrupt()
+    await this.#queue
+    for (const undo of this.#undo.splice(0).reverse()) undo()
+    this.#converter.close()
+    this.#session.disconnect()
+    await this.#watcher.dispose()
+    if (live === this) live = undefined
+  }
+
+  async #run(code: string, options: RunCellOptions): Promise<CellResult> {
+    const { signal, silent = false, storeHistory = !silent } = options
+    if (signal?.aborted) return { status: 'aborted' }
+    const count = storeHistory && !silent ? ++this.#count : this.#count
+    const cell = new Cell(count, options)
+    const interrupt = () => cell.interrupt()
+    signal?.addEventListener('abort', interrupt, { once: true })
+    this.#watcher.reset()
+    this.#running = cell
+    this.#last = cell
+    try {
+      return await this.#runCell(cell, code)
+    } catch (error) {
+      return { status: 'error', error: describeError(error, this.#sources), count }
+    } finally {
+      cell.flush()
+      this.#running = undefined
+      this.#watcher.reset()
+      signal?.removeEventListener('abort', interrupt)
+    }
+  }
+
+  async #runCell(cell: Cell, code: string): Promise<CellResult> {
+    const { count } = cell
+    const conversion = this.#converter.convert(code)
+    if (!conversion.ok)
+      return { status: 'error', error: describeDiagnostics(conversion.diagnostics, code, count), count }
+    for (const warning of conversion.warnings) cell.write('stderr', `warning: ${warning}\n`)
+    if (this.#converter.usesGlobals) await this.#loadGlobals()
+    const name = this.#sources.addCell(++serial, count, code, conversion.emitted.map)
+    const outcome = await Promise.race([
+      this.#evaluate(cell, scriptOf(conversion.emitted.js, name)),
+      interruption(cell),
+    ])
+    if (outcome.status === 'done') return this.#finish(cell)
+    const error = outcome.status === 'terminated' ? new Interrupted() : outcome.error
+    return this.#fail(cell, error)
+  }
+
+  #evaluate(cell: Cell, script: string): Promise<Evaluation> {
+    return cellStorage.run(cell, () => this.#runner.run(script))
+  }
+
+  async #finish(cell: Cell): Promise<CellResult> {
+    const value = cell.takeResult()
+    const rendered = cellStorage.run(cell, async () => {
+      while (cell.pending.size > 0) await Promise.all(cell.pending)
+      const isShown = value !== undefined && cell.options.silent !== true && !isDisplayHandle(value)
+      return isShown ? renderValue(value, this.#sources) : undefined
+    })
+    const bundle = await Promise.race([rendered, interruption(cell).then(({ error }) => Promise.reject(error))])
+    return { status: 'ok', count: cell.count, ...(bundle ? { value: bundle } : {}) }
+  }
+
+  #fail(cell: Cell, error: unknown): CellResult {
+    const described: CellError = describeError(error, this.#sources)
+    if (error instanceof Interrupted) cell.interrupt()
+    return { status: 'error', error: described, count: cell.count }
+  }
+
+  async #loadGlobals(): Promise<void> {
+    if (this.#loadedGlobals) return
+    this.#loadedGlobals = true
+    const library = await loadLibrary()
+    this.#undo.push(defineGlobals(valuesOf(library)))
+  }
+
+  /** An error that nobody caught, of a timer or a promise that a cell left behind. */
+  #reportLate(cell: Cell | undefined, error: unknown): void {
+    if (!cell) return
+    cell.write('stderr', `Uncaught ${describeError(error, this.#sources).traceback.join('\n')}\n`)
+    cell.flush()
+  }
+}
+
+function loadLibrary(): Promise<Record<string, unknown>> {
+  return import('../../src/index.js')
+}
+
+// Lines of the script are those of the emitted code plus one, which `Sources` knows.
+function scriptOf(js: string, name: string): string {
+  return `'use strict';\n${js.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '')}\n//# sourceURL=${name}`
+}
+
+function interruption(cell: Cell): Promise<{ status: 'thrown'; error: unknown }> {
+  return new Promise(resolve => {
+    const settle = () => resolve({ status: 'thrown', error: cell.signal.reason })
+    if (cell.wasInterrupted) settle()
+    else cell.signal.addEventListener('abort', settle, { once: true })
+  })
+}

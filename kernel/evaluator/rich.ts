@@ -1,0 +1,78 @@
+import { inspect } from 'node:util'
+import { withPlainText } from './display.js'
+import { trimStack } from './errors.js'
+import { describeLibraryValue } from './rich-library.js'
+import type { Sources } from './sources.js'
+import type { MimeBundle } from './types.js'
+
+/** How objects say what they look like in a notebook: a method that returns a MIME bundle (Deno's convention). */
+const displayMethod = Symbol.for('Jupyter.display')
+
+const ROWS_SHOWN = 20
+const CELL_CHARS = 40
+
+/** A value as a MIME bundle, with `text/plain` always; a promise for values that have to be computed first. */
+export function renderValue(value: unknown, sources: Sources): MimeBundle | Promise<MimeBundle> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return plain(value)
+  const method: unknown = (value as { [displayMethod]?: unknown })[displayMethod]
+  if (typeof method === 'function') return ownDisplay(value, method as () => unknown)
+  if (value instanceof Error) return { 'text/plain': trimStack(value, sources).text }
+  if (isTable(value)) return tableBundle(value)
+  return describeLibraryValue(value) ?? plain(value)
+}
+
+function plain(value: unknown): MimeBundle {
+  const text = inspect(value, { depth: 4, maxArrayLength: 50, maxStringLength: 10_000, breakLength: 100 })
+  return { 'text/plain': text }
+}
+
+async function ownDisplay(value: object, method: () => unknown): Promise<MimeBundle> {
+  const bundle: unknown = await method.call(value)
+  if (typeof bundle !== 'object' || bundle === null)
+    throw new TypeError(`Symbol.for('Jupyter.display') must return a MIME bundle, got ${inspect(bundle)}`)
+  return withPlainText(bundle as MimeBundle)
+}
+
+/** What we use of an arquero table; it is known by its methods, whichever copy of the package made it. */
+interface Table {
+  numRows(): number
+  numCols(): number
+  columnNames(): string[]
+  get(name: string, row: number): unknown
+  toHTML(options: { limit: number }): string
+}
+
+function isTable(value: object): value is Table {
+  const table = value as Partial<Record<keyof Table, unknown>>
+  return [table.numRows, table.numCols, table.columnNames, table.get, table.toHTML].every(
+    it => typeof it === 'function',
+  )
+}
+
+function tableBundle(table: Table): MimeBundle {
+  const [rows, shown] = [table.numRows(), Math.min(table.numRows(), ROWS_SHOWN)]
+  const note = `${rows} rows x ${table.numCols()} columns${shown < rows ? `, the first ${shown} shown` : ''}`
+  const names = table.columnNames()
+  const cells = Array.from({ length: shown }, (_, row) => names.map(name => cellText(table.get(name, row))))
+  return {
+    'text/html': `${table.toHTML({ limit: ROWS_SHOWN })}<p>${note}</p>`,
+    'text/plain': `${alignColumns([names, ...cells])}\n${note}`,
+  }
+}
+
+function cellText(value: unknown): string {
+  const text = typeof value === 'string' ? value.replaceAll('\n', '\\n') : inspect(value, { breakLength: Infinity })
+  return text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS - 1)}…` : text
+}
+
+function alignColumns(rows: string[][]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
+  return rows
+    .map(row =>
+      row
+        .map((text, i) => text.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}

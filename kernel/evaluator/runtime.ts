@@ -1,0 +1,57 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { type Cell, cellStorage, Interrupted } from './cell.js'
+import { urlOf } from './compiler-host.js'
+import { createDisplay, type Render } from './display.js'
+import { valuesOf } from './globals.js'
+import { runtimeName, stopFlagName } from './lower.js'
+import type { ModuleLoader } from './modules.js'
+
+export interface RuntimeOptions {
+  cwd: string
+  loader: ModuleLoader
+  render: Render
+  /** The slots of the interrupt watcher; the first one is the stop flag. */
+  slots: Int32Array
+  /** The cell that runs now, or the last one. */
+  current: () => Cell | undefined
+}
+
+/** The global properties that cells use: those that lowered code calls and those that users write. */
+export function runtimeGlobals({
+  cwd,
+  loader,
+  render,
+  slots,
+  current,
+}: RuntimeOptions): Record<string, PropertyDescriptor> {
+  const cellOf = (): Cell => {
+    const cell = cellStorage.getStore() ?? current()
+    if (!cell) throw new Error('display, prompt and interrupted belong to a cell, and no cell has run yet')
+    return cell
+  }
+  const stop = (): never => {
+    throw new Interrupted()
+  }
+  const file = join(cwd, 'cell.ts')
+  const runtime = {
+    load: (specifier: string) => loader.load(String(specifier)),
+    bind: (specifier: string, names: string[]) => loader.bind(specifier, names),
+    result: (value: unknown) => cellStorage.getStore()?.setResult(value),
+    /** After every `await` of cell code: ends what an interrupted cell has left running. */
+    resume: <T>(value: T): T => (slots[0] !== 0 || cellStorage.getStore()?.wasInterrupted ? stop() : value),
+    stop,
+    meta: { url: urlOf(file), filename: file, dirname: cwd },
+  }
+  const prompt = async (message = '', { password = false } = {}): Promise<string> => {
+    const { input } = cellOf().options
+    if (!input) throw new Error('this front end does not ask for input')
+    return input(String(message), password)
+  }
+  return {
+    [runtimeName]: { value: runtime },
+    [stopFlagName]: { value: slots },
+    ...valuesOf({ display: createDisplay(cellOf, render), prompt, require: createRequire(join(cwd, 'cell.js')) }),
+    interrupted: { get: () => cellOf().signal },
+  }
+}
