@@ -6,6 +6,7 @@ import { evalCommand } from './commands/eval.js'
 import { expandCommand } from './commands/expand.js'
 import { generateCommand } from './commands/generate.js'
 import { inspectCommand } from './commands/inspect.js'
+import { kernelCommand } from './commands/kernel.js'
 import { plotCommand } from './commands/plot.js'
 import { trainCommand } from './commands/train.js'
 import { verifyCommand } from './commands/verify.js'
@@ -21,6 +22,7 @@ const commands = [
   evalCommand,
   generateCommand,
   plotCommand,
+  kernelCommand,
   doctorCommand,
 ]
 
@@ -42,7 +44,7 @@ function buildProgram(context: CommandContext, write: (text: string) => void): C
     .addHelpText('after', environment)
   for (const make of commands) program.addCommand(make(context))
   program.addCommand(demoCommand(context), { hidden: true })
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands.flatMap(one => [one, ...one.commands])]) {
     command.exitOverride()
     command.helpOption('-h, --help', 'show help')
     command.configureHelp({

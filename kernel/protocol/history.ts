@@ -1,0 +1,168 @@
+/** The history of executed cells: one JSON object a line, in a file that sessions share and that stays small. */
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+export interface HistoryEntry {
+  session: number
+  line: number
+  source: string
+  /** text/plain of the result; null when there was none. */
+  output: string | null
+}
+
+export interface HistoryOptions {
+  /** Null keeps the history in memory. */
+  path: string | null
+  /** Entries that are kept; default 10,000. */
+  maxEntries?: number
+  /** Characters of a source or output that are kept; default 100,000. Longer sources are left out, longer outputs are cut. */
+  maxChars?: number
+  /** Characters of all entries that are kept; default 8 million. */
+  maxTotalChars?: number
+}
+
+/** What `history_request` asks for. */
+export type HistoryQuery =
+  | { access: 'tail'; n: number }
+  | { access: 'range'; session: number; start: number; stop: number | null }
+  | { access: 'search'; pattern: string; n: number | null; unique: boolean }
+
+/** The query in the content of a history_request. Sessions <= 0 count back from the present one; a range ends before `stop`. */
+export function parseHistoryQuery(content: Record<string, unknown>): HistoryQuery {
+  const { hist_access_type: access, n, session, start, stop, pattern, unique } = content
+  const count = typeof n === 'number' ? n : null
+  if (access === 'range')
+    return {
+      access,
+      session: typeof session === 'number' ? session : 0,
+      start: typeof start === 'number' ? start : 0,
+      stop: typeof stop === 'number' ? stop : null,
+    }
+  if (access === 'search')
+    return { access, pattern: typeof pattern === 'string' ? pattern : '*', n: count, unique: unique === true }
+  return { access: 'tail', n: count ?? 10 }
+}
+
+/**
+ * Whether a shell pattern (`*` any text, `?` any character) fits the whole of `text`; in a time of at most
+ * pattern x text, whatever the pattern.
+ */
+export function matchesGlob(pattern: string, text: string): boolean {
+  let [p, t, star, resume] = [0, 0, -1, 0]
+  while (t < text.length) {
+    if (pattern[p] === '*') {
+      star = p++
+      resume = t
+    } else if (pattern[p] === '?' || pattern[p] === text[t]) {
+      p++
+      t++
+    } else if (star >= 0) {
+      p = star + 1
+      t = ++resume
+    } else return false
+  }
+  while (pattern[p] === '*') p++
+  return p === pattern.length
+}
+
+export class History {
+  /** Number of this session: one more than the last in the file. */
+  readonly session: number
+  readonly #entries: HistoryEntry[]
+  readonly #path: string | null
+  readonly #limits: { maxEntries: number; maxChars: number; maxTotalChars: number }
+  #totalChars: number
+
+  constructor(options: HistoryOptions) {
+    const { path, maxEntries = 10_000, maxChars = 100_000, maxTotalChars = 8_000_000 } = options
+    this.#path = path
+    this.#limits = { maxEntries, maxChars, maxTotalChars }
+    const { entries, lastSession } = path === null ? { entries: [], lastSession: 0 } : readEntries(path)
+    this.#entries = entries
+    this.#totalChars = entries.reduce((sum, entry) => sum + charsOf(entry), 0)
+    this.session = lastSession + 1
+    if (this.#exceeds(1)) this.#trim()
+    if (path === null) return
+    mkdirSync(dirname(path), { recursive: true })
+    appendFileSync(path, `${JSON.stringify({ session: this.session })}\n`, { mode: 0o600 })
+  }
+
+  add({ line, source, output }: Omit<HistoryEntry, 'session'>): void {
+    if (source.trim() === '' || source.length > this.#limits.maxChars) return
+    const entry = { session: this.session, line, source, output: output?.slice(0, this.#limits.maxChars) ?? null }
+    this.#entries.push(entry)
+    this.#totalChars += charsOf(entry)
+    if (this.#path !== null) appendFileSync(this.#path, `${JSON.stringify(entry)}\n`, { mode: 0o600 })
+    if (this.#exceeds(2)) this.#trim()
+  }
+
+  /** Entries from the oldest to the newest. */
+  query(query: HistoryQuery): HistoryEntry[] {
+    if (query.access === 'tail') return lastOf(this.#entries, query.n)
+    if (query.access === 'range') {
+      const session = query.session <= 0 ? this.session + query.session : query.session
+      const stop = query.stop ?? Number.POSITIVE_INFINITY
+      return this.#entries.filter(e => e.session === session && e.line >= query.start && e.line < stop)
+    }
+    const found = this.#entries.filter(entry => matchesGlob(query.pattern, entry.source))
+    return lastOf(query.unique ? newestOfEach(found) : found, query.n ?? found.length)
+  }
+
+  /** Whether there is more than `factor` times what is kept. */
+  #exceeds(factor: number): boolean {
+    const { maxEntries, maxTotalChars } = this.#limits
+    return this.#entries.length > factor * maxEntries || this.#totalChars > factor * maxTotalChars
+  }
+
+  /** Forgets the oldest entries; the file is written anew only then. */
+  #trim(): void {
+    while (this.#exceeds(1)) this.#totalChars -= charsOf(this.#entries.shift()!)
+    if (this.#path === null) return
+    const temporary = `${this.#path}.${process.pid}`
+    writeFileSync(temporary, this.#entries.map(entry => `${JSON.stringify(entry)}\n`).join(''), { mode: 0o600 })
+    renameSync(temporary, this.#path)
+  }
+}
+
+function charsOf({ source, output }: HistoryEntry): number {
+  return source.length + (output?.length ?? 0)
+}
+
+function lastOf<T>(list: readonly T[], n: number): T[] {
+  return n > 0 ? list.slice(-n) : []
+}
+
+function newestOfEach(entries: readonly HistoryEntry[]): HistoryEntry[] {
+  const bySource = new Map<string, HistoryEntry>()
+  for (const entry of entries) {
+    bySource.delete(entry.source)
+    bySource.set(entry.source, entry)
+  }
+  return [...bySource.values()]
+}
+
+/** The entries of a file; lines that are not entries (a write that was cut off) are passed over. */
+function readEntries(path: string): { entries: HistoryEntry[]; lastSession: number } {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { entries: [], lastSession: 0 }
+    throw error
+  }
+  const records = text.split('\n').flatMap(parseRecord)
+  const lastSession = records.reduce((last, record) => Math.max(last, record.session), 0)
+  return { entries: records.filter((record): record is HistoryEntry => 'source' in record), lastSession }
+}
+
+function parseRecord(line: string): (HistoryEntry | { session: number })[] {
+  try {
+    const { session, line: number, source, output } = JSON.parse(line) as Record<string, unknown>
+    if (!Number.isInteger(session)) return []
+    if (typeof source !== 'string' || !Number.isInteger(number)) return [{ session: session as number }]
+    const text = typeof output === 'string' ? output : null
+    return [{ session: session as number, line: number as number, source, output: text }]
+  } catch {
+    return []
+  }
+}

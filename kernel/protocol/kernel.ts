@@ -1,0 +1,75 @@
+/** A running kernel: the server thread, and the session that answers it on this thread. */
+import type { Worker } from 'node:worker_threads'
+import type { CellEvaluator } from './cell-evaluator.js'
+import type { Comms } from './comms.js'
+import type { ServerOptions, ToMain, ToServer } from './link.js'
+import { KernelSession } from './session.js'
+import { spawnWorker } from './spawn.js'
+import type { Json } from './wire.js'
+
+export class Kernel {
+  readonly #worker: Worker
+  readonly #session: KernelSession
+  /** Resolves when a front end has asked the kernel to end. */
+  readonly shutdownRequested: Promise<{ restart: boolean }>
+  readonly #closed: Promise<void>
+
+  private constructor(worker: Worker) {
+    this.#worker = worker
+    this.#session = new KernelSession(message => worker.postMessage(message))
+    worker.on('message', (message: ToMain) => this.#session.onServer(message))
+    this.shutdownRequested = new Promise(resolve => {
+      worker.on('message', (message: ToMain) => {
+        if (message.type === 'shutdown') resolve({ restart: message.restart })
+      })
+    })
+    this.#closed = new Promise(resolve => worker.once('exit', () => resolve()))
+  }
+
+  /**
+   * Starts the server thread; it answers what it can at once, and the rest after {@link attach}.
+   * @throws Error when a socket cannot be bound
+   */
+  static async start(options: ServerOptions): Promise<Kernel> {
+    const worker = spawnWorker(new URL('./server-worker.js', import.meta.url), { workerData: options })
+    const kernel = new Kernel(worker)
+    await new Promise<void>((resolve, reject) => {
+      worker.on('message', (message: ToMain) => {
+        if (message.type === 'bound') resolve()
+        if (message.type === 'failed') reject(new Error(message.message))
+      })
+      worker.once('error', reject)
+    })
+    return kernel
+  }
+
+  /** Channels between cells and the page. */
+  get comms(): Comms {
+    return this.#session.comms
+  }
+
+  /** Begins to run cells. */
+  attach(evaluator: CellEvaluator): void {
+    this.#session.attach(evaluator)
+  }
+
+  /** Sends a message of any type to the front ends, under the cell that calls. */
+  broadcast(msgType: string, content: Json, options: { metadata?: Json; buffers?: Uint8Array[] } = {}): void {
+    this.#session.broadcast(msgType, content, options)
+  }
+
+  /** Text on the standard error of the cell that calls, or of the last one. */
+  writeError(text: string): void {
+    this.#session.writeError(text)
+  }
+
+  interrupt(): void {
+    this.#session.interrupt()
+  }
+
+  /** Sends what is still to be sent, closes the sockets and ends the thread. The process may exit only after this. */
+  async close(): Promise<void> {
+    this.#worker.postMessage({ type: 'close' } satisfies ToServer)
+    await this.#closed
+  }
+}

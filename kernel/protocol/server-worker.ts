@@ -1,0 +1,54 @@
+/** Entry of the server thread. */
+import { writeSync } from 'node:fs'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { ServerOptions, ToMain, ToServer } from './link.js'
+import { KernelServer } from './server.js'
+
+/** How often the parent process is looked for, in milliseconds. */
+const parentCheckMs = 1000
+/** How long the main thread has to end after a shutdown, in milliseconds; front ends wait five seconds. */
+const shutdownMs = 2000
+
+const port = parentPort!
+const options = workerData as ServerOptions
+
+/** Straight to the descriptor: the streams of a worker pass through the main thread, which may be computing. */
+function log(line: string): void {
+  try {
+    writeSync(2, `[llama-pro kernel] ${line}\n`)
+  } catch {
+    // nobody reads the log, or its reader is slow; the kernel serves on
+  }
+}
+
+async function serve(): Promise<void> {
+  const server = await KernelServer.start(options, { post, log })
+  port.on('message', (message: ToServer) => {
+    server.onMain(message)
+    if (message.type === 'close') clearInterval(watch)
+  })
+  const watch = setInterval(() => {
+    if (options.parentPid === null || process.ppid === options.parentPid) return
+    clearInterval(watch)
+    log('the process that started the kernel has ended')
+    post({ type: 'shutdown', restart: false })
+  }, parentCheckMs)
+  port.postMessage({ type: 'bound' } satisfies ToMain)
+
+  function post(message: ToMain): void {
+    port.postMessage(message)
+    if (message.type === 'shutdown') setTimeout(() => void end(server), shutdownMs).unref()
+    if (message.type === 'closed') port.close()
+  }
+}
+
+/** The main thread did not end when it was told to: the process is ended under it, after the sockets. */
+async function end(server: KernelServer): Promise<void> {
+  await server.close()
+  process.kill(process.pid, 'SIGKILL')
+}
+
+serve().catch((error: unknown) => {
+  port.postMessage({ type: 'failed', message: error instanceof Error ? error.message : String(error) } satisfies ToMain)
+  port.close()
+})

@@ -1,0 +1,305 @@
+/** The side of the kernel that runs the user's code: it answers the requests that the server thread passes on. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { CellError, CellEvaluator, CellOutput, CellResult, MimeBundle } from './cell-evaluator.js'
+import { Comms } from './comms.js'
+import type { ExecutionOutcome, MainRequest, ToMain, ToServer } from './link.js'
+import { toCodePoints, toUtf16 } from './offsets.js'
+import { type PagerQuestion, parsePagerQuestion } from './pager.js'
+import { StreamBatch } from './stream-batch.js'
+import type { Header, Json } from './wire.js'
+
+/** Pieces of text that may cross to the server thread one by one in a window; a burst is joined after that. */
+const immediateChunks = 200
+const streamWindowMs = 10
+const streamChars = 64 * 1024
+
+interface Reply {
+  msgType: string | null
+  content: Json
+  outcome?: ExecutionOutcome
+}
+
+interface Input {
+  requestId: number
+  prompt: string
+  password: boolean
+  resolve: (value: string) => void
+  reject: (error: Error) => void
+}
+
+export class KernelSession {
+  readonly comms: Comms
+  readonly #post: (message: ToServer) => void
+  readonly #streams: StreamBatch
+  /** The request that the running code belongs to, also after it has awaited something. */
+  readonly #context = new AsyncLocalStorage<Header>()
+  #lastHeader: Header | null = null
+  #evaluator: CellEvaluator | null = null
+  readonly #waiting: MainRequest[] = []
+  #count = 0
+  readonly #inputs: Input[] = []
+
+  constructor(post: (message: ToServer) => void) {
+    this.#streams = new StreamBatch({
+      immediate: immediateChunks,
+      windowMs: streamWindowMs,
+      maxChars: streamChars,
+      send: chunk => post({ type: 'stream', ...chunk }),
+    })
+    this.#post = message => {
+      // everything goes after the text that was written before it
+      this.#streams.flush()
+      post(message)
+    }
+    this.comms = new Comms((msgType, content, options) => this.broadcast(msgType, content, options))
+  }
+
+  /** Begins to answer; requests that came before are answered first. */
+  attach(evaluator: CellEvaluator): void {
+    this.#evaluator = evaluator
+    this.#post({ type: 'ready', interruptBuffer: evaluator.interruptBuffer })
+    for (const request of this.#waiting.splice(0)) void this.#serve(request, evaluator)
+  }
+
+  /** Takes what the server thread says. */
+  onServer(message: ToMain): void {
+    if (message.type === 'request') {
+      if (this.#evaluator) void this.#serve(message.request, this.#evaluator)
+      else this.#waiting.push(message.request)
+    } else if (message.type === 'input') {
+      this.#inputs.shift()?.resolve(message.value)
+      this.#askNext()
+    } else if (message.type === 'interrupt') this.interrupt()
+  }
+
+  /** Stops the running cell, and the questions that it waits for. */
+  interrupt(): void {
+    this.#rejectInputs(() => true, 'interrupted')
+    this.#evaluator?.interrupt()
+  }
+
+  /** Sends a message of any type to the front ends, under the cell that calls. @throws TypeError when `content` is no JSON */
+  broadcast(
+    msgType: string,
+    content: Json,
+    { metadata = {}, buffers = [] }: { metadata?: Json; buffers?: Uint8Array[] },
+  ) {
+    this.#publish(this.#context.getStore() ?? this.#lastHeader, { msgType, content, metadata, buffers })
+  }
+
+  /** Text on the standard error of the cell that calls, or of the last one. */
+  writeError(text: string): void {
+    this.#streams.write({ parent: this.#context.getStore() ?? this.#lastHeader, name: 'stderr', text })
+  }
+
+  #publish(
+    parent: Header | null,
+    {
+      msgType,
+      content,
+      metadata = {},
+      buffers = [],
+    }: { msgType: string; content: Json; metadata?: Json; buffers?: Uint8Array[] },
+  ): void {
+    this.#post({
+      type: 'publish',
+      parent,
+      msgType,
+      content: toJson(content),
+      metadata: JSON.parse(toJson(metadata)),
+      buffers,
+    })
+  }
+
+  /** Answers a request; whatever goes wrong, it gets its reply. */
+  async #serve(request: MainRequest, evaluator: CellEvaluator): Promise<void> {
+    const { id, header } = request
+    let reply: Reply
+    try {
+      reply = await this.#context.run(header, () => this.#answer(request, evaluator))
+    } catch (error) {
+      const content = { status: 'error', ...errorOf(error) }
+      const msgType =
+        header.msg_type.startsWith('comm_') && header.msg_type !== 'comm_info_request' ? null : replyType(header)
+      if (msgType === null) this.writeError(`${content.traceback.join('\n')}\n`)
+      reply = { msgType, content, outcome: { abortQueue: true, stored: null } }
+    }
+    const { msgType, content, outcome } = reply
+    this.#post({ type: 'reply', id, msgType, content: toJson(content), ...(outcome && { outcome }) })
+  }
+
+  async #answer(request: MainRequest, evaluator: CellEvaluator): Promise<Reply> {
+    const { header, content, metadata, buffers } = request
+    const msgType = replyType(header)
+    const code = textOf(content, 'code')
+    switch (header.msg_type) {
+      case 'execute_request':
+        return this.#execute(request, evaluator)
+      case 'complete_request':
+        return { msgType, content: complete(evaluator, code, cursorOf(content, code)) }
+      case 'inspect_request':
+        return {
+          msgType,
+          content: inspect(evaluator, code, cursorOf(content, code), content['detail_level'] === 1 ? 1 : 0),
+        }
+      case 'is_complete_request':
+        return { msgType, content: { ...evaluator.isComplete(code) } }
+      case 'comm_info_request': {
+        const target = content['target_name']
+        return { msgType, content: this.comms.info(typeof target === 'string' && target !== '' ? target : undefined) }
+      }
+      default:
+        await this.comms.receive(header.msg_type, content, { metadata, buffers })
+        return { msgType: null, content: {} }
+    }
+  }
+
+  async #execute(request: MainRequest, evaluator: CellEvaluator): Promise<Reply> {
+    const { header, content } = request
+    const code = textOf(content, 'code')
+    const silent = content['silent'] === true
+    const storeHistory = !silent && content['store_history'] !== false
+    this.#lastHeader = header
+    if (storeHistory) this.#count++
+    if (!silent)
+      this.#publish(header, { msgType: 'execute_input', content: { code, execution_count: Math.max(this.#count, 1) } })
+    const question = parsePagerQuestion(code)
+    const result = await evaluator.run(question ? '' : code, {
+      silent,
+      storeHistory,
+      onOutput: output => this.#output(header, output),
+      input: (prompt, password) => this.#input(request, prompt, password),
+    })
+    this.#rejectInputs(input => input.requestId === request.id, 'the cell that asked has ended')
+    if (result.status !== 'aborted' && storeHistory) this.#count = result.count
+    const reply = await this.#executeReply(request, { evaluator, result, question })
+    const abortQueue = result.status !== 'ok' && !silent && content['stop_on_error'] !== false
+    const output = result.status === 'ok' ? plainText(result.value) : null
+    const stored = storeHistory ? { line: this.#count, source: code, output } : null
+    return { msgType: 'execute_reply', content: reply, outcome: { abortQueue, stored } }
+  }
+
+  /** Publishes how a cell ended, and says the same in the reply. */
+  async #executeReply(
+    { header, content }: MainRequest,
+    { evaluator, result, question }: { evaluator: CellEvaluator; result: CellResult; question: PagerQuestion | null },
+  ): Promise<Json> {
+    const count = { execution_count: Math.max(this.#count, 1) }
+    if (result.status === 'aborted') return { status: 'aborted', ...count }
+    if (result.status === 'error') {
+      const { ename, evalue, traceback } = result.error
+      const error = { ename, evalue, traceback }
+      this.#publish(header, { msgType: 'error', content: error })
+      return { status: 'error', ...error, ...count, user_expressions: {}, payload: [] }
+    }
+    if (result.value && content['silent'] !== true)
+      this.#publish(header, { msgType: 'execute_result', content: { data: result.value, metadata: {}, ...count } })
+    const payload = question ? [pageOf(evaluator, question)] : []
+    return {
+      status: 'ok',
+      ...count,
+      user_expressions: await this.#userExpressions(header, content, evaluator),
+      payload,
+    }
+  }
+
+  /** Values of expressions that the front end wants to know beside the cell's own. */
+  async #userExpressions(header: Header, content: Json, evaluator: CellEvaluator): Promise<Json> {
+    const wanted = content['user_expressions']
+    const values: Json = {}
+    if (typeof wanted !== 'object' || wanted === null) return values
+    for (const [name, expression] of Object.entries(wanted)) {
+      const onOutput = (output: CellOutput) => this.#output(header, output)
+      const result = await evaluator.run(String(expression), { storeHistory: false, onOutput })
+      if (result.status === 'ok') values[name] = { status: 'ok', data: result.value ?? {}, metadata: {} }
+      else if (result.status === 'error') values[name] = { status: 'error', ...result.error }
+      else values[name] = { status: 'aborted' }
+    }
+    return values
+  }
+
+  #output(parent: Header, output: CellOutput): void {
+    if (output.kind === 'stream') this.#streams.write({ parent, name: output.name, text: output.text })
+    else if (output.kind === 'clear') this.#publish(parent, { msgType: 'clear_output', content: { wait: output.wait } })
+    else {
+      const { data, metadata, displayId, isUpdate } = output
+      const transient = displayId === undefined ? {} : { display_id: displayId }
+      const msgType = isUpdate ? 'update_display_data' : 'display_data'
+      this.#publish(parent, { msgType, content: { data, metadata, transient } })
+    }
+  }
+
+  #input({ id, content }: MainRequest, prompt: string, password: boolean): Promise<string> {
+    if (content['allow_stdin'] === false)
+      return Promise.reject(new Error('the front end that runs this cell cannot ask for input (allow_stdin is false)'))
+    return new Promise((resolve, reject) => {
+      this.#inputs.push({ requestId: id, prompt, password, resolve, reject })
+      if (this.#inputs.length === 1) this.#askNext()
+    })
+  }
+
+  /** Front ends show one question at a time. */
+  #askNext(): void {
+    const next = this.#inputs[0]
+    if (next) this.#post({ type: 'input', id: next.requestId, prompt: next.prompt, password: next.password })
+  }
+
+  #rejectInputs(which: (input: Input) => boolean, reason: string): void {
+    const rejected = this.#inputs.filter(which)
+    if (rejected.length === 0) return
+    const wasAsked = which(this.#inputs[0]!)
+    this.#inputs.splice(0, this.#inputs.length, ...this.#inputs.filter(input => !which(input)))
+    for (const { reject } of rejected) reject(new Error(`input: ${reason}`))
+    if (!wasAsked) return
+    this.#post({ type: 'input-cancelled' })
+    this.#askNext()
+  }
+}
+
+function complete(evaluator: CellEvaluator, code: string, cursor: number): Json {
+  const { matches, start, end, types } = evaluator.complete(code, cursor)
+  const at = (index: number) => toCodePoints(code, index)
+  const typed = types?.map(type => ({ ...type, start: at(type.start), end: at(type.end) }))
+  const metadata = typed ? { _jupyter_types_experimental: typed } : {}
+  return { status: 'ok', matches, cursor_start: at(start), cursor_end: at(end), metadata }
+}
+
+function inspect(evaluator: CellEvaluator, code: string, cursor: number, detail: 0 | 1): Json {
+  const data = evaluator.inspect(code, cursor, detail)
+  return { status: 'ok', found: data !== null, data: data ?? {}, metadata: {} }
+}
+
+/** What a front end shows in its pager. */
+function pageOf(evaluator: CellEvaluator, { expression, detail }: PagerQuestion): Json {
+  const data = evaluator.inspect(expression, expression.length, detail)
+  return { source: 'page', data: data ?? { 'text/plain': `"${expression}" is not known here.` }, start: 0 }
+}
+
+/** The reply's type: `complete_request` -> `complete_reply`. */
+function replyType({ msg_type }: Header): string {
+  return msg_type.replace(/_request$/, '_reply')
+}
+
+function textOf(content: Json, field: string): string {
+  const value = content[field]
+  return typeof value === 'string' ? value : ''
+}
+
+function cursorOf({ cursor_pos: cursor }: Json, code: string): number {
+  return typeof cursor === 'number' ? toUtf16(code, cursor) : code.length
+}
+
+function plainText(value: MimeBundle | undefined): string | null {
+  const text = value?.['text/plain']
+  return typeof text === 'string' ? text : null
+}
+
+function errorOf(error: unknown): CellError {
+  if (!(error instanceof Error)) return { ename: 'Error', evalue: String(error), traceback: [String(error)] }
+  return { ename: error.name, evalue: error.message, traceback: (error.stack ?? String(error)).split('\n') }
+}
+
+/** JSON text; integers beyond a double are written as text, since JSON readers would round them. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? item.toString() : item))
+}

@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import { describe, expect, test, vi } from 'vitest'
+import { endpoint, parseConnection } from '../../kernel/protocol/connection.js'
+import { denoShim, displaySymbol } from '../../kernel/protocol/deno-shim.js'
+import { headerMaker } from '../../kernel/protocol/header.js'
+import { toCodePoints, toUtf16 } from '../../kernel/protocol/offsets.js'
+import { parsePagerQuestion } from '../../kernel/protocol/pager.js'
+import { StreamBatch, type StreamChunk } from '../../kernel/protocol/stream-batch.js'
+
+describe('the connection file', () => {
+  const ports = { shell_port: 1, iopub_port: 2, stdin_port: 3, control_port: 4, hb_port: 5 }
+
+  test('gives addresses and the key', () => {
+    const info = parseConnection({ ...ports, key: 'k', signature_scheme: 'hmac-sha256' })
+    expect(info.signing).toEqual({ key: 'k', digest: 'sha256' })
+    expect(endpoint(info, 'hb')).toBe('tcp://127.0.0.1:5')
+    expect(endpoint(parseConnection({ ...ports, transport: 'ipc', ip: '/tmp/k' }), 'iopub')).toBe('ipc:///tmp/k-2')
+  })
+
+  test('says what is wrong', () => {
+    expect(() => parseConnection({ ...ports, hb_port: 0 })).toThrow('"hb_port" is a port from 1 to 65535, got 0')
+    expect(() => parseConnection({ ...ports, transport: 'udp' })).toThrow('"transport" is "tcp" or "ipc"')
+    expect(() => parseConnection({ ...ports, signature_scheme: 'none' })).toThrow('"signature_scheme"')
+    expect(() => parseConnection(null)).toThrow('not a JSON object')
+  })
+})
+
+test('positions in code points and back', () => {
+  expect([toUtf16('a🦙b', 2), toCodePoints('a🦙b', 3), toUtf16('ab', 9)]).toEqual([3, 2, 2])
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.nat({ max: 20 }), (text, n) => {
+      const count = Math.min(n, [...text].length)
+      expect(toCodePoints(text, toUtf16(text, count))).toBe(count)
+    }),
+  )
+})
+
+test('questions about a name, and programs that only look like one', () => {
+  expect(parsePagerQuestion('?lab.train')).toEqual({ expression: 'lab.train', detail: 0 })
+  expect(parsePagerQuestion(' lab?? ')).toEqual({ expression: 'lab', detail: 1 })
+  for (const code of ['a ? b : c', 'a?.b', 'a ?? b', '?', '???', 'a?b', 'x\ny?'])
+    expect(parsePagerQuestion(code)).toBeNull()
+})
+
+describe('streams in batches', () => {
+  const makeHeader = headerMaker()
+  const [first, second] = [makeHeader('execute_request'), makeHeader('execute_request')]
+  function batch(options: { immediate?: number } = {}) {
+    const sent: StreamChunk[] = []
+    const send = (chunk: StreamChunk) => void sent.push(chunk)
+    return { sent, stream: new StreamBatch({ windowMs: 20, maxChars: 1000, send, ...options }) }
+  }
+
+  test('any sequence of writes arrives whole and in order', () => {
+    const chunk = fc.record({
+      parent: fc.constantFrom(first, second, null),
+      name: fc.constantFrom('stdout' as const, 'stderr' as const),
+      text: fc.string({ maxLength: 400 }),
+    })
+    const flat = (chunks: StreamChunk[]) =>
+      chunks.flatMap(({ parent, name, text }) => [...text].map(char => `${parent?.msg_id}${name}${char}`))
+    fc.assert(
+      fc.property(fc.array(chunk), fc.nat({ max: 3 }), (chunks, immediate) => {
+        const { sent, stream } = batch({ immediate })
+        for (const each of chunks) stream.write(each)
+        stream.flush()
+        expect(flat(sent)).toEqual(flat(chunks))
+      }),
+    )
+  })
+
+  test('the first pieces go at once, a burst is joined, the rest follows by itself', () => {
+    vi.useFakeTimers()
+    const { sent, stream } = batch({ immediate: 2 })
+    for (let n = 0; n < 100; n++) stream.write({ parent: first, name: 'stdout', text: 'x' })
+    expect(sent.map(({ text }) => text.length)).toEqual([1, 1])
+    vi.advanceTimersByTime(20)
+    expect(sent.map(({ text }) => text.length)).toEqual([1, 1, 98])
+    vi.useRealTimers()
+  })
+
+  test('much text does not wait', () => {
+    const { sent, stream } = batch()
+    stream.write({ parent: first, name: 'stdout', text: 'x'.repeat(999) })
+    expect(sent).toHaveLength(0)
+    stream.write({ parent: { ...first }, name: 'stdout', text: 'x' })
+    expect(sent.map(({ text }) => text.length)).toEqual([1000])
+  })
+})
+
+describe('Deno.jupyter', () => {
+  const plain = (value: unknown) => ({ 'text/plain': String(value) })
+
+  test('broadcast and display send what the snippets of other kernels expect', async () => {
+    const broadcast = vi.fn()
+    const { jupyter } = denoShim(broadcast, plain)
+    const content = { data: { 'text/html': '<b>x</b>' }, metadata: {}, transient: {} }
+    await jupyter.broadcast('display_data', content)
+    await jupyter.display({ 'text/html': '<b>x</b>' }, { raw: true })
+    await jupyter.display(7, { display_id: 'd', update: true })
+    expect(broadcast.mock.calls).toEqual([
+      ['display_data', content, {}],
+      ['display_data', content, {}],
+      ['update_display_data', { data: { 'text/plain': '7' }, metadata: {}, transient: { display_id: 'd' } }, {}],
+    ])
+  })
+
+  test('templates and objects show themselves', async () => {
+    const { jupyter } = denoShim(() => {}, plain)
+    const bold = jupyter.html`<b>${'bold'}</b>`
+    expect(bold[displaySymbol]()).toEqual({ 'text/html': '<b>bold</b>', 'text/plain': '<b>bold</b>' })
+    expect(await jupyter.format({ [jupyter.$display]: () => ({ 'text/markdown': '*x*' }) })).toEqual({
+      'text/markdown': '*x*',
+    })
+  })
+})
