@@ -10,7 +10,19 @@ const layers = {
   freeze: ['util', 'model', 'expansion'],
   data: ['util', 'tokenizer', 'checkpoint'],
   train: ['util', 'tensor', 'engines', 'model', 'checkpoint', 'expansion', 'freeze', 'tokenizer', 'data'],
-  forgetting: ['util', 'plot', 'tensor', 'engines', 'model', 'checkpoint', 'expansion', 'freeze', 'tokenizer', 'data', 'train'],
+  forgetting: [
+    'util',
+    'plot',
+    'tensor',
+    'engines',
+    'model',
+    'checkpoint',
+    'expansion',
+    'freeze',
+    'tokenizer',
+    'data',
+    'train',
+  ],
   plot: ['util'],
 }
 layers.methods = [...layers.forgetting, 'forgetting']

@@ -131,6 +131,18 @@ describe('the published package', () => {
       expect(version, name).toMatch(/^\d+\.\d+\.\d+$/)
   })
 
+  test('the lockfile lists the optional packages of every platform, without which npm ci refuses it', () => {
+    const lock = JSON.parse(readFileSync(join(repositoryRoot, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>
+    }
+    const absent = Object.entries(lock.packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        name => !lock.packages[`node_modules/${name}`] && !lock.packages[`${path}/node_modules/${name}`],
+      ),
+    )
+    expect(absent).toEqual([])
+  })
+
   test('the oldest Node is the one that the set-up asks for', () => {
     const setup = readFileSync(join(repositoryRoot, 'repl', 'setup.mjs'), 'utf8')
     const [major, minor] = /oldestNode = \[(\d+), (\d+)\]/.exec(setup)!.slice(1)

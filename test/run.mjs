@@ -2,11 +2,12 @@
  * `npm test`: sets the checkout up, runs every check and every suite, passes their output through, and closes with one line
  * `N passed, N failed, N skipped` over all of them. `--fast` leaves out the slow suites.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runNode, setUp } from '../repl/setup.mjs'
+import { root, runNode, setUp } from '../repl/setup.mjs'
 
+process.chdir(root)
 const isFast = process.argv.includes('--fast')
 const reports = mkdtempSync(join(tmpdir(), 'llama-pro-test-'))
 const totals = { passed: 0, failed: 0, skipped: 0 }
@@ -65,7 +66,7 @@ if (!isFast)
     bin('dependency-cruiser', 'bin', 'dependency-cruise.mjs'),
     '--config',
     '.dependency-cruiser.cjs',
-    ...['src', 'repl'],
+    ...['src', 'repl', 'kernel'].filter(folder => existsSync(folder)),
   ])
 runCheck('types', [bin('typescript', 'bin', 'tsc'), '-p', 'test/tsconfig.json'])
 for (const project of isFast ? ['fast'] : ['fast', 'slow', 'parity']) runSuite(project)

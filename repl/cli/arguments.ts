@@ -1,5 +1,6 @@
 /** Parsers of option values: text in, a checked value out, or the reason why not. */
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
+import { devices, didYouMean } from '../../src/index.js'
 
 /** A whole number of `min` or more. */
 export function wholeNumber(min: number): (text: string) => number {
@@ -53,4 +54,20 @@ export function namedPath(text: string, earlier: NamedPath[] = []): NamedPath[] 
   if (at < 1 || path === '') throw new InvalidArgumentError('Expected NAME=PATH, such as general=held-out.jsonl.')
   if (earlier.some(other => other.name === name)) throw new InvalidArgumentError(`The name "${name}" occurs twice.`)
   return [...earlier, { name, path }]
+}
+
+/** One of a list of names, or the nearest one as a hint. */
+export function oneOf<T extends string>(names: readonly T[]): (text: string) => T {
+  return text => {
+    const name = names.find(known => known === text)
+    if (name !== undefined) return name
+    throw new InvalidArgumentError(`Expected one of ${names.join(', ')}.${didYouMean(text, names)}`)
+  }
+}
+
+/** `--device`, the same wherever something is computed. */
+export function deviceOption(): Option {
+  return new Option('--device <name>', `engine that computes: ${devices.join(' or ')}`)
+    .argParser(oneOf(devices))
+    .default('cpu', 'cpu')
 }

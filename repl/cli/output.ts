@@ -24,6 +24,7 @@ export class Output {
   readonly #io: CliIo
   readonly #report: Stream
   #progress: Progress | null = null
+  #isFirst = true
 
   constructor(io: CliIo, { json }: { json: boolean }) {
     this.#io = io
@@ -54,13 +55,14 @@ export class Output {
 
   /** A line (or several) of the report. */
   line(text = ''): void {
+    this.#isFirst = false
     if (this.#progress && this.isTTY) this.#progress.log(text)
     else this.#report.write(`${text}\n`)
   }
 
-  /** The title of a part of the report, set off by an empty line. */
+  /** The title of a part of the report, set off from what stands before it by an empty line. */
   heading(text: string): void {
-    this.line(`\n${this.style.bold(text)}`)
+    this.line(`${this.#isFirst ? '' : '\n'}${this.style.bold(text)}`)
   }
 
   /** A piece of the result as it is, for people only. */

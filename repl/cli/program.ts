@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { packageVersion } from '../../src/index.js'
+import { didYouMean, type LabError, packageVersion } from '../../src/index.js'
 import { demoCommand } from './commands/demo.js'
 import { doctorCommand } from './commands/doctor.js'
 import { evalCommand } from './commands/eval.js'
@@ -11,7 +11,7 @@ import { plotCommand } from './commands/plot.js'
 import { trainCommand } from './commands/train.js'
 import { verifyCommand } from './commands/verify.js'
 import type { CommandContext } from './context.js'
-import { failureOf, reportFailure } from './exit.js'
+import { failureOf, reportFailure, usageError } from './exit.js'
 import { type CliIo, Output } from './output.js'
 
 const commands = [
@@ -78,6 +78,13 @@ function usageHint(program: Command, argv: readonly string[]): string {
   return `See llama-pro ${name === undefined ? '' : `${name} `}--help`
 }
 
+/** `help` with the name of no command. */
+function unknownTopic(program: Command, argv: readonly string[]): LabError {
+  const topic = argv.filter(argument => !argument.startsWith('-'))[1] ?? ''
+  const names = program.commands.map(command => command.name())
+  return usageError(`unknown command '${topic}'.${didYouMean(topic, names)}`)
+}
+
 /**
  * Runs one command line.
  * @param argv arguments after the program's name
@@ -100,7 +107,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
       context.out.document({ text: written.join('') })
       return 0
     }
-    return reportFailure(failureOf(error, io), { io, json, hint: usageHint(program, argv) })
+    const cause =
+      error instanceof CommanderError && error.code === 'commander.help' ? unknownTopic(program, argv) : error
+    return reportFailure(failureOf(cause, io), { io, json, hint: usageHint(program, argv) })
   } finally {
     io.signal.removeEventListener('abort', sayStopping)
   }

@@ -41,10 +41,13 @@ export interface Progress {
   stop(): void
 }
 
-const barColumns = 24
+/** Columns of the bar on a terminal of a width: what the texts beside it leave. */
+function barColumns(columns = 80): number {
+  return Math.max(10, Math.min(24, columns - 68))
+}
 
 /** A bar of fixed width, `share` of it filled. */
-export function barText(share: number, columns: number = barColumns): string {
+export function barText(share: number, columns: number): string {
   const full = Math.round(Math.min(1, Math.max(0, share)) * columns)
   return '█'.repeat(full) + '░'.repeat(columns - full)
 }
@@ -91,7 +94,8 @@ function liveProgress(
   const draw = (value: number, { beside }: ProgressChange): string => {
     const right = beside ?? timeLeft(value, total, (now() - started) / 1000)
     const share = total > 0 ? value / total : 0
-    return `${style.bold(label)}  ${style.cyan(barText(share))}  ${amountText(value, total, unit)}  ${style.dim(right)}`
+    const bar = style.cyan(barText(share, barColumns(stream.columns)))
+    return `${style.bold(label)}  ${bar}  ${amountText(value, total, unit)}  ${style.dim(right)}`
   }
   const multi = new MultiBar({
     stream,

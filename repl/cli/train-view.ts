@@ -37,11 +37,20 @@ export class TrainView {
 
   /** What is known before the first step. */
   #describe(): void {
+    let isAfterPart = false
     const part = (title: string, text: string) => {
       this.#out.heading(title)
       this.#out.line(indented(text.trimEnd()))
+      isAfterPart = true
     }
-    this.events.on('status', ({ message }) => this.#out.line(this.#out.style.dim(message)))
+    const remark = (text: string) => {
+      this.#out.line(`${isAfterPart ? '\n' : ''}${this.#out.style.dim(text)}`)
+      isAfterPart = false
+    }
+    this.events.on('status', ({ message }) => remark(message))
+    this.events.on('frozen', ({ tensors }) => {
+      if (tensors > 0) remark(`${formatCount(tensors)} frozen tensors: every byte as before`)
+    })
     this.events.on('engine', ({ description }) => part('Engine', description))
     this.events.on('resolved', ({ yaml }) => part('Recipe', yaml))
     this.events.on('layerMap', ({ text }) => part('Blocks', text))

@@ -4,6 +4,9 @@ import { equalShapes } from '../tensor/shape.js'
 /** Ops that read element i of an operand of the result's shape before they write element i, and never later. */
 const elementwise = new Set(['add', 'sub', 'mul', 'div', 'neg', 'maximum', 'minimum', 'where', 'sqrt', 'exp', 'cast'])
 
+/** Ops whose result may be their operand's memory under another shape: who reads it reads the operand. */
+const views = new Set(['reshape'])
+
 /**
  * Which updates may write straight into the memory of the variable they replace: those whose new value is computed
  * after every other read of the old one. Any order of execution that respects the graph is then safe.
@@ -23,10 +26,18 @@ export function inPlaceUpdates(spec: ProgramSpec): boolean[] {
     if (spec.updates.some(u => u.value === variable && u.slot !== slot)) return false
     if (!last) return value === variable
     const before = ancestorsOf(last, producer)
-    return (readers.get(variable) ?? []).every(
-      node => before.has(node) || (node === last && readsInStep(node, variable, spec)),
+    return viewsOf(variable, readers).every(view =>
+      (readers.get(view) ?? []).every(
+        node => views.has(node.op) || before.has(node) || (node === last && readsInStep(node, view, spec)),
+      ),
     )
   })
+}
+
+/** The value itself and all views of it. */
+function viewsOf(value: number, readers: ReadonlyMap<number, ProgramNode[]>): number[] {
+  const own = (readers.get(value) ?? []).filter(node => views.has(node.op))
+  return [value, ...own.flatMap(node => viewsOf(node.outputs[0]!, readers))]
 }
 
 function readsInStep(node: ProgramNode, variable: number, spec: ProgramSpec): boolean {

@@ -15,5 +15,11 @@ export async function openDataset(
   }
   const files = path.startsWith('hf://') ? path : resolve(path)
   const textField = path.endsWith('.parquet') ? 'content' : 'text'
-  return resolveDataset(parseManifest({ name: name ?? path, files, textField }, { origin: path }))
+  return resolveDataset(parseManifest({ name: name ?? nameOf(path), files, textField }, { origin: path }))
+}
+
+/** The path as a name of a dataset: letters, digits, `_`, `.` and `-` between slashes. */
+function nameOf(path: string): string {
+  const parts = path.split(/[\\/]+/).filter(part => part !== '')
+  return parts.map(part => part.replace(/[^\w.-]/g, '_')).join('/')
 }

@@ -18,18 +18,22 @@ import type { MetricRecord, ProbeRecord } from '../train/metric-record.js'
 import { MetricsWriter, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
 import {
+  checkNoRun,
   createRun,
   type LoadedCheckpoint,
   metricsFile,
   modelFolder,
   readCheckpoint,
   readRun,
+  tidyRun,
 } from '../train/run-directory.js'
 import { TrainStep } from '../train/step.js'
 import { type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
 import { sha256 } from '../util/canonical-json.js'
 import { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
+import { formatDuration } from '../util/format.js'
+import { withPidLock } from '../util/pid-lock.js'
 import { createEngine } from './engines.js'
 import { frozenDigest } from './frozen-digest.js'
 import { openRunData, type RunData } from './run-data.js'
@@ -90,13 +94,14 @@ export interface ProbeSummary {
 
 /** Runs a recipe. Everything it starts is stopped again, however it ends. */
 export async function runRecipe(options: RunOptions): Promise<RunResult> {
-  const { recipe, device, threads, events = new Emitter<RunEvents>() } = options
+  const { recipe, out, resume = false, device, threads, events = new Emitter<RunEvents>() } = options
   if (recipe.precision !== 'f32') {
     throw new LabError(
       'PRECISION',
       `precision ${recipe.precision} is not supported on ${device ?? 'cpu'}; set precision: f32`,
     )
   }
+  if (!resume) checkNoRun(out)
   events.emit('resolved', { recipe, yaml: stringify(recipe) })
   const engine = createEngine(device, threads === undefined ? {} : { threads })
   let data: RunData | null = null
@@ -108,12 +113,26 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
     events.emit('status', { message: 'loading the model' })
     const built = await buildRunModel(recipe, where.dir, engine, data.tokenizer)
     describeModel(built, events)
-    checkVocabulary(built, data)
-    return await train(options, { engine, built, data, pinned: where.pinned, tokenizerPath, events })
+    checkFit(built, data, recipe)
+    const parts = { engine, built, data, pinned: where.pinned, tokenizerPath, events }
+    return await holdingRun(options.out, () => train(options, parts))
   } finally {
     await data?.dispose()
     await engine.dispose()
   }
+}
+
+/** Two processes that write to one run would destroy it. @throws LabError RUN_BUSY when another one is at it */
+async function holdingRun<T>(out: string, work: () => Promise<T>): Promise<T> {
+  const busy = new AbortController()
+  const onWait = (holder: { pid: number; host: string } | null) =>
+    busy.abort(
+      new LabError(
+        'RUN_BUSY',
+        `${out} is being written by ${holder ? `process ${holder.pid} on ${holder.host}` : 'another process'}; wait for it to end, or choose another --out`,
+      ),
+    )
+  return withPidLock(join(out, '.lock'), work, { signal: busy.signal, onWait })
 }
 
 interface Parts {
@@ -124,6 +143,8 @@ interface Parts {
   readonly tokenizerPath: string
   readonly events: Emitter<RunEvents>
 }
+
+const start: Position = { step: 0, tokens: 0, seconds: 0 }
 
 async function train(options: RunOptions, parts: Parts): Promise<RunResult> {
   const { recipe, out, resume = false, signal } = options
@@ -136,11 +157,16 @@ async function train(options: RunOptions, parts: Parts): Promise<RunResult> {
   events.emit('engine', { description: engine.description })
   events.emit('status', { message: 'measuring the base' })
   const monitor = new ForgettingMonitor(evaluatorOf(recipe, built), data.probes)
-  await monitor.setBaseline(signal)
+  try {
+    await monitor.setBaseline(signal)
+  } catch (error) {
+    if (!signal?.aborted) throw error
+    step.dispose()
+    const { step: done, tokens, seconds } = checkpoint?.state ?? start
+    return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
+  }
   const before = await frozenDigest(model, frozen)
-  const from = checkpoint
-    ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash })
-    : { step: 0, tokens: 0, seconds: 0 }
+  const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
   const metrics = openMetrics(out, resume, from)
   const loader = data.openLoader(checkpoint?.state.data)
   const trainer = new Trainer({
@@ -203,18 +229,36 @@ function describeModel({ model, trainable, warnings }: RunModel, events: Emitter
 
 function loaderEvents(events: Emitter<RunEvents>): Emitter<LoaderEvents> {
   const out = new Emitter<LoaderEvents>()
-  out.on('badShard', event => events.emit('warning', { message: `shard passed over: ${JSON.stringify(event)}` }))
-  out.on('badDocument', event => events.emit('warning', { message: `document passed over: ${JSON.stringify(event)}` }))
-  out.on('retry', event => events.emit('warning', { message: `retrying: ${JSON.stringify(event)}` }))
+  const warn = (message: string) => events.emit('warning', { message })
+  out.on('badShard', ({ source, message, level }) => {
+    if (level === 'warn') warn(`${source}: the rest of a shard is passed over: ${message}`)
+  })
+  out.on('badDocument', ({ source, message, level }) => {
+    if (level === 'warn') warn(`${source}: a document is passed over: ${message}`)
+  })
+  out.on('retry', ({ source, what, attempt, maxAttempts, reason, waitMs }) => {
+    warn(
+      `${source}: ${what} failed (${reason}); attempt ${attempt} of ${maxAttempts}, trying again in ${formatDuration(waitMs / 1000)}`,
+    )
+  })
   return out
 }
 
-function checkVocabulary({ model }: RunModel, { tokenizer }: RunData): void {
-  if (tokenizer.vocabSize <= model.config.vocabSize) return
-  throw new LabError(
-    'VOCABULARY',
-    `the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model's embedding only ${model.config.vocabSize} rows; they do not belong together`,
-  )
+/** Tokenizer and rows must be within what the model knows. */
+function checkFit({ model }: RunModel, { tokenizer }: RunData, { data: { seqLen } }: Recipe): void {
+  const { vocabSize, maxPositionEmbeddings } = model.config
+  if (tokenizer.vocabSize > vocabSize) {
+    throw new LabError(
+      'VOCABULARY',
+      `the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model's embedding only ${vocabSize} rows; they do not belong together`,
+    )
+  }
+  if (seqLen > maxPositionEmbeddings) {
+    throw new LabError(
+      'CONTEXT',
+      `data.seqLen is ${seqLen}, but the model has ${maxPositionEmbeddings} positions (max_position_embeddings); make seqLen smaller`,
+    )
+  }
 }
 
 /** Compiles the step; with remat on `auto`, the variant that fits. */
@@ -274,6 +318,7 @@ function openRun(
         `${out} was started with another recipe; resume with that one (its resolved form is in run.json), or choose another --out`,
       )
     }
+    tidyRun(out, { keep: recipe.keepCheckpoints })
     return checkpoint
   }
   const versions = { llamaProLab: packageVersion(), node: process.version, engine: engine.name }

@@ -185,9 +185,22 @@ function checkTogether(recipe: z.infer<typeof recipeSchema>, origin: string): vo
   if (recipe.expansion && (recipe.expansion.groups === undefined) === (recipe.expansion.at === undefined)) {
     fail('expansion: expected either "groups" or "at"')
   }
+  const idle =
+    recipe.expansion?.at && (['copies', 'placement'] as const).find(key => recipe.expansion?.[key] !== undefined)
+  if (idle) fail(`expansion: "${idle}" has no meaning beside "at", which already says where every new block goes`)
+  if (recipe.init) checkInit(recipe.init, recipe.data.seqLen, fail)
   const names = recipe.probes.map(p => p.name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) fail(`probes: "${twice}" is listed twice`)
+}
+
+function checkInit(init: z.infer<typeof initSchema>, seqLen: number, fail: (message: string) => void): void {
+  const { numAttentionHeads, numKeyValueHeads, headDim, maxPositionEmbeddings } = init
+  if (numAttentionHeads % numKeyValueHeads !== 0)
+    fail(`init: numAttentionHeads ${numAttentionHeads} is not a multiple of numKeyValueHeads ${numKeyValueHeads}`)
+  if (headDim % 2 !== 0) fail(`init: headDim ${headDim} is not even, as the rotary embedding needs it`)
+  if (seqLen > maxPositionEmbeddings)
+    fail(`data.seqLen ${seqLen} is more than init.maxPositionEmbeddings ${maxPositionEmbeddings}`)
 }
 
 function describe(issue: z.core.$ZodIssue): string {

@@ -31,6 +31,9 @@ export const modelFolder = 'model'
 
 const checkpointPattern = /^step-(\d+)$/
 
+/** Names under which a run writes what is not whole yet: `.step-6.tmp-<pid>`, `.model.old-<pid>`, `run.json.tmp-<pid>`. */
+const leftoverPattern = /\.(tmp|old)-\d+$/
+
 /** Steps of the complete checkpoints of a run, ascending. A half-written one has another name until it is whole. */
 export function checkpointSteps(runDir: string): number[] {
   const folder = join(runDir, 'checkpoints')
@@ -41,14 +44,15 @@ export function checkpointSteps(runDir: string): number[] {
     .sort((a, b) => a - b)
 }
 
+/** @throws LabError RUN_EXISTS when a directory already holds a run */
+export function checkNoRun(runDir: string): void {
+  if (!existsSync(join(runDir, runFile))) return
+  throw new LabError('RUN_EXISTS', `${runDir} already holds a run; continue it with --resume, or choose another --out`)
+}
+
 /** Creates a run directory with its run.json. @throws LabError RUN_EXISTS when it already holds a run */
 export function createRun(runDir: string, info: Record<string, unknown>): void {
-  if (existsSync(join(runDir, runFile))) {
-    throw new LabError(
-      'RUN_EXISTS',
-      `${runDir} already holds a run; continue it with --resume, or choose another --out`,
-    )
-  }
+  checkNoRun(runDir)
   mkdirSync(runDir, { recursive: true })
   writeFileAtomic(join(runDir, runFile), `${JSON.stringify(info, null, 2)}\n`)
 }
@@ -77,8 +81,27 @@ export async function writeCheckpoint(
     writeFileAtomic(join(dir, 'state.json'), `${JSON.stringify(state, null, 1)}\n`)
   }
   await writeDirectoryAtomic(join(folder, `step-${state.step}`), fill, { overwrite: true })
+  pruneCheckpoints(runDir, keep)
+}
+
+/**
+ * Makes the directory of a run that was killed as if it had ended between two checkpoints: half-written checkpoints and
+ * results go, and so do older checkpoints than the newest `keep`. Only for the process that continues the run.
+ */
+export function tidyRun(runDir: string, { keep }: { keep: number }): void {
+  const folder = join(runDir, 'checkpoints')
+  for (const dir of [runDir, folder]) {
+    if (!existsSync(dir)) continue
+    for (const name of readdirSync(dir)) {
+      if (leftoverPattern.test(name)) rmSync(join(dir, name), { recursive: true })
+    }
+  }
+  pruneCheckpoints(runDir, keep)
+}
+
+function pruneCheckpoints(runDir: string, keep: number): void {
   for (const step of checkpointSteps(runDir).slice(0, -keep)) {
-    rmSync(join(folder, `step-${step}`), { recursive: true })
+    rmSync(join(runDir, 'checkpoints', `step-${step}`), { recursive: true })
   }
 }
 

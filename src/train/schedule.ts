@@ -12,7 +12,8 @@ export interface ScheduleConfig {
  * reaches 1 at its last step; the cosine then falls from 1 to `minLrRatio` at the last step.
  */
 export function lrFactor({ kind, warmupRatio, minLrRatio }: ScheduleConfig, step: number, steps: number): number {
-  const warmup = Math.ceil(warmupRatio * steps)
+  // a hair less, so that a product like 0.07 * 100 = 7.000000000000001 does not count as 8
+  const warmup = Math.ceil(warmupRatio * steps - 1e-9)
   if (step < warmup) return (step + 1) / warmup
   if (kind === 'constant') return 1
   const progress = (step - warmup) / Math.max(1, steps - 1 - warmup)

@@ -1,8 +1,10 @@
 /** The loop of a run: batches in, optimizer steps, records and checkpoints out. Continues exactly where a checkpoint was made. */
 
+import { setImmediate } from 'node:timers/promises'
 import type { TensorEntry } from '../checkpoint/write.js'
 import type { Batch, Loader } from '../data/loader.js'
 import type { Model } from '../model/model.js'
+import type { HostArray } from '../tensor/dtype.js'
 import { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
 import type { MetricInput, MetricRecord } from './metric-record.js'
@@ -62,11 +64,15 @@ export class Trainer {
     return this.#position
   }
 
-  /** Trains to the last step. When the signal aborts, the current step ends, a checkpoint is written, and `interrupted` returned. */
+  /**
+   * Trains to the last step. When the signal aborts, the current step ends, a checkpoint is written, and `interrupted`
+   * returned; before the first step there is nothing to write.
+   */
   async run(signal?: AbortSignal): Promise<'done' | 'interrupted'> {
     const { recipe } = this.#options
     const position = this.#position
     if (position.step === 0 && this.#options.metrics.last === null) await this.#measure()
+    if (signal?.aborted && position.step < recipe.steps) return 'interrupted'
     while (position.step < recipe.steps) {
       await this.#step()
       const isLast = position.step === recipe.steps
@@ -135,6 +141,7 @@ export class Trainer {
       shape: [...variable.shape],
       data: async () => {
         const values = await variable.read()
+        await requireFinite(name, values, this.#position.step)
         return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
       },
     }))
@@ -142,6 +149,24 @@ export class Trainer {
 
   #write(input: MetricInput): void {
     this.events.emit('record', this.#options.metrics.write(input))
+  }
+}
+
+/** Elements looked at between two turns of the event loop: about a millisecond. */
+const SLICE = 1 << 20
+
+/** A run whose weights are spoiled must not push its good checkpoints out. @throws LabError DIVERGED */
+async function requireFinite(name: string, values: HostArray, step: number): Promise<void> {
+  for (let at = 0; at < values.length; at += SLICE) {
+    if (at > 0) await setImmediate()
+    const end = Math.min(values.length, at + SLICE)
+    for (let i = at; i < end; i++) {
+      if (Number.isFinite(values[i])) continue
+      throw new LabError(
+        'DIVERGED',
+        `step ${step}: ${name} holds ${values[i]} after the update, so no checkpoint is written; the one before is intact: lower optimizer.lr or raise schedule.warmupRatio`,
+      )
+    }
   }
 }
 

@@ -116,6 +116,8 @@ describe('help', () => {
 describe('mistakes', () => {
   test.each([
     [['expnd'], 'Did you mean expand?'],
+    [['help', 'expnd'], 'Did you mean "expand"?'],
+    [['verify', 'a', 'b', '--device', 'cpuu'], 'Did you mean "cpu"?'],
     [['expand', 'a', 'b', '--grops', '3'], 'Did you mean --groups?'],
     [['train', 'r.yaml', '--out', 'x', '--resum'], 'Did you mean --resume?'],
     [['plot', 'x', '--figure', 'forgeting'], 'Did you mean "forgetting"?'],

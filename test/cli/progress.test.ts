@@ -24,7 +24,7 @@ describe('progress on a terminal', () => {
     progress.update(2, { beside: 'loss 3.2', below: 'general +0.1' })
     progress.log('a remark')
     progress.stop()
-    expect(stream.text).toContain(`training  ${barText(0.5)}  2 of 4  loss 3.2`)
+    expect(stream.text).toContain(`training  ${barText(0.5, 24)}  2 of 4  loss 3.2`)
     expect(stream.text).toContain('general +0.1')
     expect(stream.text).toContain('a remark')
     expect(stream.text.lastIndexOf('\u001b[?25h')).toBeGreaterThan(stream.text.lastIndexOf('\u001b[?25l'))

@@ -34,17 +34,4 @@ describe('a wrong recipe', () => {
     expect(code).toBe(2)
     expect(value).toEqual({ error: { code: 'RECIPE', message: expect.stringContaining('Did you mean "seed"?') } })
   })
-
-  test('an unknown device names the nearest', async () => {
-    const { code, stderr } = await cli(
-      'train',
-      join(dir, 'expansion.yaml'),
-      '--out',
-      join(dir, 'd'),
-      '--device',
-      'cpuu',
-    )
-    expect(code).toBe(2)
-    expect(stderr).toContain('Did you mean "cpu"?')
-  })
 })

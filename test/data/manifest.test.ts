@@ -16,7 +16,7 @@ for (const path of [
   'a/y.parquet',
   'a/deep/er/z.jsonl.zst',
   'a/.hidden.jsonl',
-  'a/notes.txt',
+  'a/notes.csv',
 ]) {
   mkdirSync(join(folder, path, '..'), { recursive: true })
   writeFileSync(join(folder, path), path)

@@ -14,6 +14,7 @@ import {
   readModelConfig,
   verifyModels,
 } from '../../../src/index.js'
+import { deviceOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { type DemoResults, drawReport, printComparison, printSamples } from '../demo-report.js'
 import { exitCodes, usageError } from '../exit.js'
@@ -40,7 +41,7 @@ export function demoCommand(context: CommandContext): Command {
     .option('--out <dir>', 'where models, runs and plots go (default: runs/demo, or runs/demo-2, ...)')
     .option('--recipe <file>', 'recipe of the expansion', join(recipes, 'demo.yaml'))
     .option('--full-recipe <file>', 'recipe of full fine-tuning on the same data', join(recipes, 'demo-full.yaml'))
-    .option('--device <name>', 'engine that computes', 'cpu')
+    .addOption(deviceOption())
     .action(async (options: Options) => demo(context, options))
 }
 
@@ -97,7 +98,9 @@ interface Setting {
 async function expandAndVerify(context: CommandContext, { base, recipe, dir, device }: Setting): Promise<void> {
   const { out, io } = context
   const config = await readModelConfig(base)
-  out.line(out.style.bold('1  A small model that knows English'))
+  out.line('Block expansion (LLaMA Pro, arXiv 2401.02415) teaches a small English model code and arithmetic;')
+  out.line('then full fine-tuning does the same, and both are asked what they have forgotten.')
+  out.heading('1  A small model that knows English')
   printShape(out, config)
   out.heading('2  New blocks that change nothing yet')
   const plan = planExpansion(config, recipe.expansion!)
@@ -128,6 +131,7 @@ async function train(context: CommandContext, { title, recipe, dir, options }: T
     `  ${formatCount(step)} of ${formatCount(steps)} steps, ${formatCount(tokens)} tokens in ${formatDuration(seconds)}`,
   )
   if (status === 'interrupted') {
+    out.line('  interrupted; run the demo again to start it anew')
     context.exitCode = exitCodes.interrupted
     out.document({ directory: dir, [name]: result })
   }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { evaluateModel, formatCount } from '../../../src/index.js'
-import { type NamedPath, namedPath, wholeNumber } from '../arguments.js'
+import { deviceOption, type NamedPath, namedPath, wholeNumber } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { modelDirectory } from '../models.js'
 import { table } from '../text.js'
@@ -27,7 +27,7 @@ export function evalCommand(context: CommandContext): Command {
     .requiredOption('--probe <name=path...>', 'held-out sets to score', namedPath)
     .option('--max-tokens <n>', 'tokens scored at most in each set', wholeNumber(1))
     .option('--seq-len <n>', 'tokens a row', wholeNumber(2))
-    .option('--device <name>', 'engine that computes', 'cpu')
+    .addOption(deviceOption())
     .addHelpText('after', examples)
     .action(async (model: string, options: Options) => evaluate(context, model, options))
 }

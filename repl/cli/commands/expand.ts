@@ -82,7 +82,7 @@ async function expand(context: CommandContext, { from, to, options }: Request): 
     ...(keepEarlier && { keepEarlier }),
     ...(maxShardBytes !== undefined && { maxShardBytes }),
   }
-  context.out.line(context.out.style.bold('Plan'))
+  context.out.heading('Plan')
   const result = await expandInto(context, { from: directory, to, plan, saving })
   context.out.document({ from, ...result })
 }

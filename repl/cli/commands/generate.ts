@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { generateText } from '../../../src/index.js'
-import { numberBetween, wholeNumber } from '../arguments.js'
+import { deviceOption, numberBetween, wholeNumber } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { modelDirectory } from '../models.js'
 
@@ -35,7 +35,7 @@ export function generateCommand(context: CommandContext): Command {
       numberBetween(0, 1),
     )
     .option('--seed <n>', 'seed of the draws', wholeNumber(0), 0)
-    .option('--device <name>', 'engine that computes', 'cpu')
+    .addOption(deviceOption())
     .addHelpText('after', examples)
     .action(async (model: string, prompt: string, options: Options) =>
       generate(context, { where: model, prompt, options }),

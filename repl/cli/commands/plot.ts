@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import {
-  didYouMean,
   formatTable,
   type LossUnit,
   type RunFigureName,
@@ -11,6 +10,7 @@ import {
   summaryTable,
   type XUnit,
 } from '../../../src/index.js'
+import { oneOf } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { type LoadedRun, loadRun, reportKind, terminalFigure, writeReport } from '../runs.js'
 
@@ -28,15 +28,6 @@ interface Options {
   figure?: RunFigureName
   x: XUnit
   unit: 'nats' | 'bits'
-}
-
-/** A value out of a list, or the nearest one as a hint. */
-function oneOf<T extends string>(names: readonly T[]): (text: string) => T {
-  return text => {
-    const name = names.find(known => known === text)
-    if (name !== undefined) return name
-    throw new InvalidArgumentError(`Expected one of ${names.join(', ')}.${didYouMean(text, names)}`)
-  }
 }
 
 export function plotCommand(context: CommandContext): Command {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatCount, formatDuration, loadRecipe, type Recipe, type RunResult, runRecipe } from '../../../src/index.js'
-import { wholeNumber } from '../arguments.js'
+import { deviceOption, wholeNumber } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -30,7 +30,7 @@ export function trainCommand(context: CommandContext): Command {
     .argument('<recipe>', 'recipe file (.yaml)')
     .requiredOption('--out <run>', 'run directory')
     .option('--resume', 'go on from the newest checkpoint of the run')
-    .option('--device <name>', 'engine that computes', 'cpu')
+    .addOption(deviceOption())
     .option('--threads <n>', 'threads that compute (default: one a core)', wholeNumber(1))
     .addHelpText('after', examples)
     .action(async (recipe: string, options: Options) => train(context, recipe, options))

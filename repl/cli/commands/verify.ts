@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { formatCount, type VerifyResult, verifyModels } from '../../../src/index.js'
+import { deviceOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -20,7 +21,7 @@ export function verifyCommand(context: CommandContext): Command {
     .argument('<base>', 'model directory, or hf://owner/name[@revision]')
     .argument('<expanded>', 'model directory, or hf://owner/name[@revision]')
     .option('--prompt <text...>', 'texts to compare on (default: built in)')
-    .option('--device <name>', 'engine that computes', 'cpu')
+    .addOption(deviceOption())
     .addHelpText('after', examples)
     .action(async (base: string, expanded: string, { prompt, device }: { prompt?: string[]; device: string }) => {
       const { out, io } = context

@@ -67,12 +67,15 @@ export function libraryPath(): string {
 export class OrtApi {
   /** onnxruntime's own version. */
   readonly version: string
+  /** Held, because koffi unloads a library that is garbage: the next call would then run into unmapped memory. */
+  readonly #library: ReturnType<typeof koffi.load>
   readonly #calls: Record<Name, Call>
   readonly #memoryInfo: Pointer
   readonly #environment: Pointer
 
   constructor(readonly threads: number) {
-    const base = loadLibrary().func('OrtGetApiBase', 'void *', [])() as Pointer
+    this.#library = loadLibrary()
+    const base = this.#library.func('OrtGetApiBase', 'void *', [])() as Pointer
     this.version = callable(pointerAt(base, 1), 'const char *', [])() as string
     const table = callable(pointerAt(base, 0), 'void *', ['uint32_t'])(API_VERSION) as Pointer | null
     if (!table) throw new LabError('ENGINE', `onnxruntime ${this.version} does not offer C API version ${API_VERSION}`)

@@ -1,0 +1,34 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { ChildRequest } from './train-child.js'
+
+export interface ChildResult {
+  signal: NodeJS.Signals | null
+  code: number | null
+  stderr: string
+  /** What the child has printed at its end, when it came that far. */
+  result: {
+    status: string
+    step: number
+    peakBytes: number
+    memory: { text: string; needBytes: number; availableBytes: number }
+  } | null
+}
+
+/** Starts `train-child.ts`; `onStart` gets the process, to be killed from outside. */
+export function spawnTrain(request: ChildRequest, onStart?: (child: ChildProcess) => void): Promise<ChildResult> {
+  const script = fileURLToPath(new URL('./train-child.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(request)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', chunk => (stdout += String(chunk)))
+  child.stderr.on('data', chunk => (stderr += String(chunk)))
+  onStart?.(child)
+  return new Promise(resolve =>
+    child.on('close', (code, signal) =>
+      resolve({ code, signal, stderr, result: stdout === '' ? null : (JSON.parse(stdout) as ChildResult['result']) }),
+    ),
+  )
+}

@@ -1,0 +1,150 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { loadManifest } from '../../src/data/manifest.js'
+import { loadRecipe, parseRecipe } from '../../src/train/recipe.js'
+import { errorOf } from '../support/errors.js'
+import { repositoryRoot } from '../support/shared.js'
+
+const minimal = {
+  model: 'base',
+  method: 'expansion',
+  expansion: { groups: 2 },
+  data: { sources: [{ manifest: 'code.yaml' }], seqLen: 16 },
+  steps: 10,
+  seed: 1,
+}
+
+const init = {
+  hiddenSize: 8,
+  intermediateSize: 16,
+  numHiddenLayers: 2,
+  numAttentionHeads: 4,
+  numKeyValueHeads: 2,
+  headDim: 2,
+  vocabSize: 32,
+  maxPositionEmbeddings: 16,
+}
+
+function refusal(changes: Record<string, unknown>): string {
+  const { code, message } = errorOf(() => parseRecipe({ ...minimal, ...changes }, { origin: 'my.yaml' }))
+  expect(code).toBe('RECIPE')
+  expect(message).toMatch(/^my\.yaml: /)
+  return message
+}
+
+describe('a recipe', () => {
+  it('gets the defaults of the paper where it says nothing, and absolute paths', () => {
+    const recipe = parseRecipe(minimal, { baseDir: '/recipes' })
+    expect(recipe).toMatchObject({
+      name: 'run',
+      model: '/recipes/base',
+      train: ['added'],
+      precision: 'f32',
+      remat: 'auto',
+      data: { sources: [{ manifest: '/recipes/code.yaml', weight: 1 }], onBadShard: 'error' },
+      optimizer: { lr: 2e-4, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1, clipNorm: 1 },
+      schedule: { kind: 'cosine', warmupRatio: 0.06, minLrRatio: 0 },
+      batch: { microBatch: 1, gradAccumSteps: 1 },
+      probes: [],
+    })
+    expect(parseRecipe({ ...minimal, method: 'full', expansion: undefined }).train).toEqual(['all'])
+    expect(parseRecipe({ ...minimal, model: 'hf://owner/name' }).model).toBe('hf://owner/name')
+  })
+
+  it.each([
+    [{ optimiser: {} }, 'optimiser', 'optimizer'],
+    [{ step: 3 }, 'step', 'steps'],
+    [{ expansion: { groups: 2, copie: 1 } }, 'expansion.copie', 'copies'],
+    [{ data: { ...minimal.data, seqlength: 4 } }, 'data.seqlength', 'seqLen'],
+    [{ data: { seqLen: 4, sources: [{ manifest: 'x', wieght: 1 }] } }, 'data.sources.0.wieght', 'weight'],
+    [{ optimizer: { weight_decay: 0 } }, 'optimizer.weight_decay', 'weightDecay'],
+    [{ schedule: { warmupratios: 0.1 } }, 'schedule.warmupratios', 'warmupRatio'],
+    [{ batch: { microbatch_: 2 } }, 'batch.microbatch_', 'microBatch'],
+    [{ probes: [{ name: 'a', manifest: 'x', maxToken: 5 }] }, 'probes.0.maxToken', 'maxTokens'],
+    [{ model: undefined, tokenizer: 't', init: { ...init, hidden_size: 8 } }, 'init.hidden_size', 'hiddenSize'],
+  ])('names the nearest known key of an unknown one: %j', (changes, key, near) => {
+    const message = refusal(changes)
+    expect(message).toContain(`unknown key "${key}". Did you mean "${near}"?`)
+    expect(message).toMatch(new RegExp(`Known: .*\\b${near}\\b`))
+  })
+
+  it.each([
+    ['two starting points', { init }, /either "model" or "init"/],
+    ['no starting point', { model: undefined }, /either "model" or "init"/],
+    ['new weights without a tokenizer', { model: undefined, init }, /"init" needs "tokenizer"/],
+    ['expansion without saying where', { expansion: undefined }, /needs an "expansion" block/],
+    ['an expansion block for full training', { method: 'full' }, /takes no "expansion" block/],
+    ['groups and positions', { expansion: { groups: 2, at: [1] } }, /either "groups" or "at"/],
+    ['neither groups nor positions', { expansion: { copies: 1 } }, /either "groups" or "at"/],
+    ['positions and copies', { expansion: { at: [1], copies: 2 } }, /"copies" has no meaning beside "at"/],
+    ['positions and placement', { expansion: { at: [1], placement: 'prefix' } }, /"placement" has no meaning/],
+    [
+      'one probe name twice',
+      { probes: [1, 2].map(n => ({ name: 'general', manifest: `${n}.yaml` })) },
+      /"general" is listed twice/,
+    ],
+    [
+      'heads that cannot be shared out',
+      { model: undefined, tokenizer: 't', init: { ...init, numAttentionHeads: 3 } },
+      /numAttentionHeads 3 .* multiple of numKeyValueHeads 2/,
+    ],
+    ['an odd head', { model: undefined, tokenizer: 't', init: { ...init, headDim: 3 } }, /headDim 3 .* even/],
+    [
+      'rows longer than the context',
+      { model: undefined, tokenizer: 't', init, data: { ...minimal.data, seqLen: 17 } },
+      /seqLen 17 .*maxPositionEmbeddings 16/,
+    ],
+  ])('refuses %s', (_what, changes, message) => {
+    expect(refusal(changes)).toMatch(message)
+  })
+
+  it.each([
+    ['steps', { steps: 0 }],
+    ['steps', { steps: 1.5 }],
+    ['steps', { steps: undefined }],
+    ['optimizer.lr', { optimizer: { lr: -1 } }],
+    ['optimizer.betas', { optimizer: { betas: [0.9] } }],
+    ['schedule.warmupRatio', { schedule: { warmupRatio: 1.1 } }],
+    ['method', { method: 'lora' }],
+    ['data.sources', { data: { seqLen: 4, sources: [] } }],
+    ['probes.0.name', { probes: [{ name: 'a b', manifest: 'x' }] }],
+  ])('says where a value is wrong: %s of %j', (path, changes) => {
+    expect(refusal(changes)).toContain(`my.yaml: ${path}`)
+  })
+
+  it('is refused as a file that is missing or not YAML', () => {
+    expect(errorOf(() => loadRecipe('/nowhere/recipe.yaml'))).toMatchObject({ code: 'RECIPE' })
+    expect(errorOf(() => parseRecipe(parse('just a line')))).toMatchObject({ code: 'RECIPE' })
+    expect(errorOf(() => parseRecipe(null))).toMatchObject({ code: 'RECIPE' })
+  })
+
+  it('parses to itself when it is resolved already, so that run.json can be run again', () => {
+    const once = parseRecipe(minimal, { baseDir: '/recipes' })
+    expect(parseRecipe(JSON.parse(JSON.stringify(once)), { baseDir: '/elsewhere' })).toEqual(once)
+  })
+})
+
+describe('the recipes in datasets/recipes', () => {
+  const folder = join(repositoryRoot, 'datasets/recipes')
+  const names = readdirSync(folder).filter(name => name.endsWith('.yaml'))
+
+  it('are there', () => {
+    expect(names.length).toBeGreaterThan(0)
+  })
+
+  it.each(names)('%s: every key is known and every path leads somewhere', async name => {
+    const recipe = loadRecipe(join(folder, name))
+    for (const { manifest, subset } of [...recipe.data.sources, ...recipe.probes]) {
+      expect(existsSync(manifest), manifest).toBe(true)
+      const { files } = await loadManifest(manifest, subset === undefined ? {} : { subset })
+      expect(files.length).toBeGreaterThan(0)
+    }
+    if (recipe.tokenizer !== undefined) expect(existsSync(join(recipe.tokenizer, 'tokenizer.json'))).toBe(true)
+    // a base that another recipe makes need not be there yet
+    const isMade = names.some(other => recipe.model?.endsWith(`runs/${other.replace('.yaml', '')}/model`))
+    const isLocal = recipe.model !== undefined && !recipe.model.startsWith('hf://') && !isMade
+    if (isLocal) expect(existsSync(recipe.model!), recipe.model).toBe(true)
+  })
+})
