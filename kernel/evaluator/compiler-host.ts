@@ -32,6 +32,8 @@ export interface CompilerHostOptions {
   cwd: string
   /** Import names that resolve to a place of their own: name -> file or package folder. */
   paths: Record<string, string[]>
+  /** Names that have a variable in the session already. */
+  declared: ReadonlySet<string>
   /** Errors that do not stop the cell; sees every error of a compilation. */
   tolerate: (diagnostic: TS.Diagnostic) => boolean
   /** Local source files whose errors stop the cell that imports them. */
@@ -130,13 +132,14 @@ function patchCompiler(ts: Compiler, options: CompilerHostOptions, hooks: Hooks)
   const preEmit = (ts as unknown as { getPreEmitDiagnosticsOfFiles: PreEmit }).getPreEmitDiagnosticsOfFiles
   const changes = {
     sys: systemOf(ts, options.cwd, hooks.watched),
-    createWatchCompilerHost(files: string[], base: TS.CompilerOptions, ...rest: []) {
+    createWatchCompilerHost(files: string[], base: TS.CompilerOptions, sys: TS.System, _: null, ...rest: []) {
       const create = ts.createWatchCompilerHost as unknown as (...args: unknown[]) => object
-      return create(files, { ...base, ...compilerOptions(ts, options) }, ...rest)
+      // tslab's own choice of builder compares all files of a program with the one before, at twice the time a cell.
+      return create(files, { ...base, ...compilerOptions(ts, options) }, sys, ts.createAbstractBuilder, ...rest)
     },
     createWatchProgram(host: { afterProgramCreate?: (builder: TS.BuilderProgram) => void }) {
       const keep = host.afterProgramCreate!
-      host.afterProgramCreate = builder => keep(wrapBuilder(ts, builder as Builder, options, hooks))
+      host.afterProgramCreate = builder => keep(wrapBuilder(ts, builder, options, hooks))
       return (ts.createWatchProgram as unknown as (host: object) => object)(host)
     },
     getPreEmitDiagnosticsOfFiles: ((program, files) =>
@@ -178,24 +181,46 @@ function systemOf(ts: Compiler, cwd: string, watched: Map<string, Watched>): TS.
   })
 }
 
-type Builder = TS.SemanticDiagnosticsBuilderProgram & TS.EmitAndSemanticDiagnosticsBuilderProgram
+/** Functions of the compiler that its type declarations leave out. */
+interface Internals {
+  bindSourceFile(file: TS.SourceFile, options: TS.CompilerOptions): void
+  getResolvedModule(file: TS.SourceFile, name: string, mode: undefined): TS.ResolvedModule | undefined
+}
 
-function wrapBuilder(ts: Compiler, builder: Builder, options: CompilerHostOptions, hooks: Hooks): Builder {
-  const isCell = (file: TS.SourceFile | undefined) => file?.fileName.endsWith('/__tslab__.ts') === true
-  const emit: Builder['emit'] = (file, write, token, onlyDts, transformers) => {
+function wrapBuilder(ts: Compiler, builder: TS.BuilderProgram, options: CompilerHostOptions, hooks: Hooks) {
+  const program = builder.getProgram()
+  const cell = program.getSourceFiles().find(file => file.fileName.endsWith('/__tslab__.ts'))
+  // tslab reads the names that a cell declares from here; binding this file alone spares a type checker.
+  if (cell) (ts as unknown as Internals).bindSourceFile(cell, program.getCompilerOptions())
+  const emit: TS.BuilderProgram['emit'] = (file, write, token, onlyDts, transformers) => {
+    if (file === undefined || file !== cell) return { emitSkipped: true, diagnostics: [] }
+    hooks.onCell(file, program)
     const both: TS.WriteFileCallback = (name, text, ...rest) => {
       hooks.capture(name, text)
       write?.(name, text, ...rest)
     }
-    if (file) hooks.onCell(file, builder.getProgram())
-    return builder.emit(file, both, token, onlyDts, { ...transformers, after: [lowerCell(ts)] })
+    return builder.emit(file, both, token, onlyDts, { ...transformers, after: [lowerCell(ts, options.declared)] })
   }
-  return Object.assign(Object.create(builder) as Builder, {
-    emit: (...args: Parameters<Builder['emit']>) =>
-      isCell(args[0]) ? emit(...args) : { emitSkipped: true, diagnostics: [] },
-    getAllDependencies: (file: TS.SourceFile) =>
-      builder.getAllDependencies(file).filter(name => name === file.fileName || options.isChecked(name)),
-  })
+  const getAllDependencies = (file: TS.SourceFile) => localDependencies(ts, program, file, options.isChecked)
+  return Object.assign(Object.create(builder) as TS.BuilderProgram, { emit, getAllDependencies })
+}
+
+/** The file and the checked local files that it imports, directly or through others. */
+function localDependencies(
+  ts: Compiler,
+  program: TS.Program,
+  root: TS.SourceFile,
+  isChecked: (fileName: string) => boolean,
+): string[] {
+  const found = new Set([root.fileName])
+  for (const name of found) {
+    const file = program.getSourceFile(name) as (TS.SourceFile & { imports?: TS.StringLiteralLike[] }) | undefined
+    for (const { text } of file?.imports ?? []) {
+      const target = (ts as unknown as Internals).getResolvedModule(file!, text, undefined)?.resolvedFileName
+      if (target !== undefined && isChecked(target)) found.add(target)
+    }
+  }
+  return [...found]
 }
 
 /** Folder of this package, found from the running file upwards (sources and build are at different depths). */

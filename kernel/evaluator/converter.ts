@@ -24,7 +24,9 @@ export interface CellConverterOptions {
   globals: TypedGlobals
   /** Import names with a place of their own: name -> file or folder. */
   paths: Record<string, string[]>
-  /** Whether the file or package can be imported at run time from a cell. */
+  /** Names that have a variable in the session already; scripts add theirs when they run. */
+  declared: ReadonlySet<string>
+  /** The TypeScript file that a path means, as the module loader sees it. */
   findLocal: (path: string) => string | undefined
   isChecked: (fileName: string) => boolean
 }
@@ -118,8 +120,8 @@ export class CellConverter {
   }
 
   #createHost(): ConverterHost {
-    const { cwd, paths, isChecked } = this.#options
-    return createConverterHost({ cwd, paths, isChecked, tolerate: diagnostic => this.#tolerate(diagnostic) })
+    const { cwd, paths, declared, isChecked } = this.#options
+    return createConverterHost({ cwd, paths, declared, isChecked, tolerate: diagnostic => this.#tolerate(diagnostic) })
   }
 
   /** A module without types is no error when it will load. */

@@ -44,6 +44,7 @@ export class Evaluator {
   readonly #watcher: InterruptWatcher
   readonly #runner: ScriptRunner
   readonly #sources = new Sources()
+  readonly #declared = new Set<string>()
   readonly #undo: (() => void)[] = []
   #running: Cell | undefined
   #last: Cell | undefined
@@ -69,6 +70,7 @@ export class Evaluator {
       ambient: ambientDeclarations,
       globals: { from: 'llama-pro-lab', names: library.names },
       paths: preludePaths(library),
+      declared: this.#declared,
       findLocal: path => loader.findLocal(path),
       isChecked: name => !name.includes('/node_modules/') && !name.startsWith(`${root.split(sep).join('/')}/src/`),
     })
@@ -77,7 +79,10 @@ export class Evaluator {
     this.#runner = new ScriptRunner(this.#session, this.#watcher)
     const current = () => this.#running ?? this.#last
     const render = (value: unknown) => renderValue(value, this.#sources)
-    const globalProperties = runtimeGlobals({ cwd, loader, render, slots: this.#watcher.slots, current })
+    const declare = (names: string[]) => {
+      for (const name of names) this.#declared.add(name)
+    }
+    const globalProperties = runtimeGlobals({ cwd, declare, loader, render, slots: this.#watcher.slots, current })
     this.#undo.push(
       defineGlobals({ ...globalProperties, ...valuesOf(globals) }),
       captureStreams(() => this.#running),
@@ -213,7 +218,8 @@ export class Evaluator {
 
   /** An error that nobody caught, of a timer or a promise that a cell left behind. */
   #reportLate(cell: Cell | undefined, error: unknown): void {
-    if (!cell) return
+    // Before the first cell it is an error of the program around us: it ends the process, as without this listener.
+    if (!cell) throw error
     cell.write('stderr', `Uncaught ${describeError(error, this.#sources).traceback.join('\n')}\n`)
     cell.flush()
   }

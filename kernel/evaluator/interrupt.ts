@@ -63,8 +63,7 @@ export class InterruptWatcher {
 
   /** Marks the request as answered. */
   reset(): void {
-    Atomics.store(this.slots, REQUEST, 0)
-    Atomics.notify(this.slots, REQUEST)
+    if (Atomics.exchange(this.slots, REQUEST, 0) !== 0) Atomics.notify(this.slots, REQUEST)
   }
 
   /** Runs `post`, a synchronous inspector call that may be terminated. */

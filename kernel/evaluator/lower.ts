@@ -1,5 +1,5 @@
 import type TS from '@tslab/typescript-for-tslab'
-import { varNames, varsToAssignments } from './vars.js'
+import { declarationsToAssignments, topLevelNames } from './vars.js'
 
 /** The global object through which lowered code calls the evaluator, and the flag that asks running code to stop. */
 export const runtimeName = '__lab__'
@@ -7,35 +7,36 @@ export const stopFlagName = '__labStop__'
 
 /**
  * The transformer that turns the JavaScript of a cell into a script for V8's REPL mode:
- * - every top-level name becomes a `let`, the one kind of declaration that may be declared again by any other cell,
- *   with functions hoisted above the other statements;
+ * - a top-level name that no cell has declared yet becomes a `let` at the top, and every top-level declaration an
+ *   assignment, functions first: one variable a name for the whole session, of whatever kind it was declared. (V8 refuses
+ *   most changes of kind, and a `let` that a failed cell did not reach could not be read any more.)
  * - `import` and `import()` become calls of the module loader;
  * - loops look at the stop flag, and code that resumes after an `await` ends when its cell was interrupted;
  * - the value of the last statement, when it is an expression, is handed to `result()`.
+ *
+ * @param declared Names that have a variable already; the script adds its own when it starts, through `declare()`.
  */
-export function lowerCell(ts: typeof TS): TS.TransformerFactory<TS.SourceFile> {
+export function lowerCell(ts: typeof TS, declared: ReadonlySet<string>): TS.TransformerFactory<TS.SourceFile> {
   return context => file => {
     const f = context.factory
     const visit = interruptible(ts, context, { isModule: false })
+    const toAssignments = declarationsToAssignments(ts, context)
     const parts = { imports: [] as TS.Statement[], functions: [] as TS.Statement[], rest: [] as TS.Statement[] }
-    const functionNames = new Set<string>()
     for (const statement of file.statements) {
       if (ts.isImportDeclaration(statement)) parts.imports.push(lowerImport(ts, f, statement))
       else if (ts.isExportDeclaration(statement)) continue
-      else if (ts.isFunctionDeclaration(statement) && statement.name) {
-        functionNames.add(statement.name.text)
+      else if (ts.isFunctionDeclaration(statement) && statement.name)
         parts.functions.push(lowerFunction(ts, f, ts.visitNode(statement, visit) as TS.FunctionDeclaration))
-      } else parts.rest.push(lowerStatement(ts, f, ts.visitNode(statement, visit) as TS.Statement))
+      else parts.rest.push(toAssignments(lowerStatement(ts, f, ts.visitNode(statement, visit) as TS.Statement)))
     }
-    const names = varNames(ts, file).filter(name => !functionNames.has(name))
-    const unVar = varsToAssignments(ts, context)
-    const rest = handOverResult(
-      ts,
-      f,
-      parts.rest.map(statement => unVar(statement)),
-    )
-    const hoisted = names.length === 0 ? [] : [declareLets(ts, f, names)]
-    return f.updateSourceFile(file, [...hoisted, ...parts.imports, ...parts.functions, ...rest])
+    const names = topLevelNames(ts, file).filter(name => !declared.has(name))
+    const head = names.length === 0 ? [] : declareNames(ts, f, names)
+    return f.updateSourceFile(file, [
+      ...head,
+      ...parts.imports,
+      ...parts.functions,
+      ...handOverResult(ts, f, parts.rest),
+    ])
   }
 }
 
@@ -103,20 +104,24 @@ function lowerImport(ts: typeof TS, f: TS.NodeFactory, node: TS.ImportDeclaratio
     ]),
   )
   if (bindings.length === 0) return ts.setTextRange(f.createExpressionStatement(bind), node)
-  const pattern = f.createArrayBindingPattern(
-    bindings.map(([local]) => f.createBindingElement(undefined, undefined, local)),
-  )
-  return ts.setTextRange(letStatement(ts, f, pattern, bind), node)
+  const targets = f.createArrayLiteralExpression(bindings.map(([local]) => local))
+  return ts.setTextRange(assignStatement(f, targets, bind), node)
 }
 
-function letStatement(ts: typeof TS, f: TS.NodeFactory, name: TS.BindingName, value?: TS.Expression) {
-  const declaration = f.createVariableDeclaration(name, undefined, undefined, value)
-  return f.createVariableStatement(undefined, f.createVariableDeclarationList([declaration], ts.NodeFlags.Let))
+// `void` keeps a declaration from becoming the value of the cell.
+function assignStatement(f: TS.NodeFactory, target: TS.Expression, value: TS.Expression): TS.Statement {
+  const assignment = f.createParenthesizedExpression(f.createAssignment(target, value))
+  return f.createExpressionStatement(f.createVoidExpression(assignment))
 }
 
-function declareLets(ts: typeof TS, f: TS.NodeFactory, names: string[]): TS.Statement {
+/** `let a, b; __lab__.declare(['a', 'b'])` */
+function declareNames(ts: typeof TS, f: TS.NodeFactory, names: string[]): TS.Statement[] {
   const declarations = names.map(name => f.createVariableDeclaration(name))
-  return f.createVariableStatement(undefined, f.createVariableDeclarationList(declarations, ts.NodeFlags.Let))
+  const lets = f.createVariableDeclarationList(declarations, ts.NodeFlags.Let)
+  const declare = f.createPropertyAccessExpression(f.createIdentifier(runtimeName), 'declare')
+  const list = f.createArrayLiteralExpression(names.map(name => f.createStringLiteral(name)))
+  const call = f.createCallExpression(declare, undefined, [list])
+  return [f.createVariableStatement(undefined, lets), f.createExpressionStatement(call)]
 }
 
 /** The modifiers of a declaration without `export` and `default` (decorators are gone from emitted code). */
@@ -136,7 +141,7 @@ function lowerFunction(ts: typeof TS, f: TS.NodeFactory, node: TS.FunctionDeclar
     undefined,
     node.body ?? f.createBlock([]),
   )
-  return ts.setTextRange(letStatement(ts, f, node.name!, ts.setTextRange(value, node)), node)
+  return ts.setTextRange(assignStatement(f, node.name!, ts.setTextRange(value, node)), node)
 }
 
 function lowerStatement(ts: typeof TS, f: TS.NodeFactory, node: TS.Statement): TS.Statement {
@@ -144,15 +149,25 @@ function lowerStatement(ts: typeof TS, f: TS.NodeFactory, node: TS.Statement): T
   if (ts.isClassDeclaration(node) && node.name) {
     const { name, heritageClauses, members } = node
     const value = f.createClassExpression(notExport(ts, node), name, undefined, heritageClauses, members)
-    return ts.setTextRange(letStatement(ts, f, name, ts.setTextRange(value, node)), node)
+    return ts.setTextRange(assignStatement(f, name, ts.setTextRange(value, node)), node)
   }
   if (ts.isVariableStatement(node)) {
     const { declarationList: list } = node
-    const isVar = (list.flags & ts.NodeFlags.BlockScoped) === 0
-    const lets = isVar ? list : f.createVariableDeclarationList(list.declarations, ts.NodeFlags.Let)
-    return ts.setTextRange(f.createVariableStatement(notExport(ts, node), lets), node)
+    const isFresh = (list.flags & ts.NodeFlags.BlockScoped) !== 0 || isEnumOrNamespace(ts, ts.getOriginalNode(node))
+    if (!isFresh) return node
+    // As `var`s, so that the next step takes them together; `let x` without a value sets it to undefined, `var x` does not.
+    const vars = list.declarations.map(one =>
+      one.initializer ? one : f.updateVariableDeclaration(one, one.name, undefined, undefined, f.createVoidZero()),
+    )
+    const declaration = f.createVariableDeclarationList(vars, ts.NodeFlags.None)
+    return ts.setTextRange(f.createVariableStatement(undefined, declaration), node)
   }
   return node
+}
+
+// TypeScript makes a `var` of them that must not find the value of an earlier cell.
+function isEnumOrNamespace(ts: typeof TS, node: TS.Node): boolean {
+  return ts.isEnumDeclaration(node) || ts.isModuleDeclaration(node)
 }
 
 function handOverResult(ts: typeof TS, f: TS.NodeFactory, statements: TS.Statement[]): TS.Statement[] {

@@ -13,6 +13,8 @@ export interface RuntimeOptions {
   render: Render
   /** The slots of the interrupt watcher; the first one is the stop flag. */
   slots: Int32Array
+  /** Told the names that a script has made variables for. */
+  declare: (names: string[]) => void
   /** The cell that runs now, or the last one. */
   current: () => Cell | undefined
 }
@@ -20,6 +22,7 @@ export interface RuntimeOptions {
 /** The global properties that cells use: those that lowered code calls and those that users write. */
 export function runtimeGlobals({
   cwd,
+  declare,
   loader,
   render,
   slots,
@@ -35,6 +38,7 @@ export function runtimeGlobals({
   }
   const file = join(cwd, 'cell.ts')
   const runtime = {
+    declare,
     load: (specifier: string) => loader.load(String(specifier)),
     bind: (specifier: string, names: string[]) => loader.bind(specifier, names),
     result: (value: unknown) => cellStorage.getStore()?.setResult(value),

@@ -1,7 +1,7 @@
 import type TS from '@tslab/typescript-for-tslab'
 
-/** Names declared by `var` anywhere in the cell outside functions and classes. */
-export function varNames(ts: typeof TS, file: TS.SourceFile): string[] {
+/** Names that a cell declares at its top level, and by `var` anywhere outside functions and classes. */
+export function topLevelNames(ts: typeof TS, file: TS.SourceFile): string[] {
   const names = new Set<string>()
   const collect = (name: TS.BindingName): void => {
     if (ts.isIdentifier(name)) names.add(name.text)
@@ -13,12 +13,29 @@ export function varNames(ts: typeof TS, file: TS.SourceFile): string[] {
       for (const declaration of node.declarations) collect(declaration.name)
     ts.forEachChild(node, walk)
   }
-  walk(file)
+  for (const statement of file.statements) {
+    if ((ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement)) && statement.name)
+      names.add(statement.name.text)
+    else if (ts.isImportDeclaration(statement)) for (const name of importedNames(ts, statement)) names.add(name)
+    else {
+      if (ts.isVariableStatement(statement))
+        for (const { name } of statement.declarationList.declarations) collect(name)
+      walk(statement)
+    }
+  }
   return [...names]
 }
 
-/** Rewrites the `var`s of a statement, outside functions and classes, to assignments of names declared above. */
-export function varsToAssignments(
+function importedNames(ts: typeof TS, { importClause }: TS.ImportDeclaration): string[] {
+  const { name, namedBindings } = importClause ?? {}
+  const named =
+    namedBindings && ts.isNamedImports(namedBindings) ? namedBindings.elements.map(one => one.name.text) : []
+  const space = namedBindings && ts.isNamespaceImport(namedBindings) ? [namedBindings.name.text] : []
+  return [...(name ? [name.text] : []), ...space, ...named]
+}
+
+/** Rewrites the `var`s of a statement, outside functions and classes, to assignments. */
+export function declarationsToAssignments(
   ts: typeof TS,
   context: TS.TransformationContext,
 ): (node: TS.Statement) => TS.Statement {
