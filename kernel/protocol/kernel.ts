@@ -10,7 +10,7 @@ import type { Json } from './wire.js'
 export class Kernel {
   readonly #worker: Worker
   readonly #session: KernelSession
-  /** Resolves when a front end has asked the kernel to end. */
+  /** Resolves when a front end has asked the kernel to end; rejects when the server thread has broken down. */
   readonly shutdownRequested: Promise<{ restart: boolean }>
   readonly #closed: Promise<void>
 
@@ -18,11 +18,15 @@ export class Kernel {
     this.#worker = worker
     this.#session = new KernelSession(message => worker.postMessage(message))
     worker.on('message', (message: ToMain) => this.#session.onServer(message))
-    this.shutdownRequested = new Promise(resolve => {
+    this.shutdownRequested = new Promise((resolve, reject) => {
       worker.on('message', (message: ToMain) => {
         if (message.type === 'shutdown') resolve({ restart: message.restart })
+        if (message.type === 'failed') reject(new Error(message.message))
       })
+      worker.once('error', reject)
     })
+    // heard by whoever waits for it; until then it is no error of the process
+    this.shutdownRequested.catch(() => {})
     this.#closed = new Promise(resolve => worker.once('exit', () => resolve()))
   }
 

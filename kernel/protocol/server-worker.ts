@@ -23,10 +23,12 @@ function log(line: string): void {
 
 async function serve(): Promise<void> {
   const server = await KernelServer.start(options, { post, log })
-  port.on('message', (message: ToServer) => {
-    server.onMain(message)
-    if (message.type === 'close') clearInterval(watch)
+  // the thread must not end with open sockets, not even by a mistake of ours
+  process.on('uncaughtException', error => {
+    post({ type: 'failed', message: `internal: ${error.stack ?? error.message}` })
+    void server.close()
   })
+  port.on('message', (message: ToServer) => server.onMain(message))
   const watch = setInterval(() => {
     if (options.parentPid === null || process.ppid === options.parentPid) return
     clearInterval(watch)
@@ -38,7 +40,9 @@ async function serve(): Promise<void> {
   function post(message: ToMain): void {
     port.postMessage(message)
     if (message.type === 'shutdown') setTimeout(() => void end(server), shutdownMs).unref()
-    if (message.type === 'closed') port.close()
+    if (message.type !== 'closed') return
+    clearInterval(watch)
+    port.close()
   }
 }
 

@@ -52,13 +52,14 @@ export class KernelServer {
   /** Opens the sockets. @throws Error when one of them cannot be bound */
   static async start(options: ServerOptions, host: ServerHost): Promise<KernelServer> {
     const server = new KernelServer(options, host)
-    server.#sockets = await KernelSockets.bind(options.connection, {
+    server.#sockets = await KernelSockets.bind(options.connection)
+    server.#outbox = new Outbox(server.#sockets, options.connection.signing)
+    server.#sockets.listen({
       shell: frames => server.#receive(frames, message => server.#onShell(message)),
       control: frames => server.#receive(frames, message => server.#onControl(message, 'control')),
       stdin: frames => server.#receive(frames, message => server.#onStdin(message)),
       subscribed: topic => server.#outbox.welcome(topic),
     })
-    server.#outbox = new Outbox(server.#sockets, options.connection.signing)
     server.#outbox.status('starting', null)
     return server
   }

@@ -18,7 +18,7 @@ export interface SocketReceivers {
 }
 
 /**
- * The sockets, bound. They are read until {@link close}, which has to come before the thread ends: a ZeroMQ socket that is still
+ * The sockets, bound; read from {@link listen} to {@link close}, which has to come before the thread ends: a ZeroMQ socket that is still
  * open then aborts the process.
  */
 export class KernelSockets {
@@ -40,7 +40,7 @@ export class KernelSockets {
   }
 
   /** Binds all of them. @throws Error that names the address which cannot be bound; nothing stays open then */
-  static async bind(connection: ConnectionInfo, receivers: SocketReceivers): Promise<KernelSockets> {
+  static async bind(connection: ConnectionInfo): Promise<KernelSockets> {
     const sockets = new KernelSockets()
     try {
       for (const [channel, socket] of sockets.#all()) await bindOne(socket, endpoint(connection, channel))
@@ -48,11 +48,17 @@ export class KernelSockets {
       sockets.close()
       throw error
     }
-    void sockets.#read(sockets.#heartbeat, frames => void sockets.#send(sockets.#heartbeat, frames))
-    for (const channel of ['shell', 'control', 'stdin'] as const)
-      void sockets.#read(sockets.#routers[channel], receivers[channel])
-    void sockets.#read(sockets.#iopub, ([frame]) => frame?.[0] === 1 && receivers.subscribed(frame.subarray(1)))
     return sockets
+  }
+
+  /** Begins to read; the heartbeat is answered here. */
+  listen(receivers: SocketReceivers): void {
+    void this.#read(this.#heartbeat, frames => void this.#send(this.#heartbeat, frames))
+    for (const channel of ['shell', 'control', 'stdin'] as const)
+      void this.#read(this.#routers[channel], receivers[channel])
+    void this.#read(this.#iopub, ([frame]) => {
+      if (frame?.[0] === 1) receivers.subscribed(frame.subarray(1))
+    })
   }
 
   #all(): [Channel, Router | XPublisher][] {

@@ -89,28 +89,28 @@ describe('streams in batches', () => {
 })
 
 describe('Deno.jupyter', () => {
-  const plain = (value: unknown) => ({ 'text/plain': String(value) })
+  function shim() {
+    const [broadcast, display] = [vi.fn(), vi.fn()]
+    return { broadcast, display, ...denoShim({ broadcast, display }) }
+  }
 
-  test('broadcast and display send what the snippets of other kernels expect', async () => {
-    const broadcast = vi.fn()
-    const { jupyter } = denoShim(broadcast, plain)
-    const content = { data: { 'text/html': '<b>x</b>' }, metadata: {}, transient: {} }
-    await jupyter.broadcast('display_data', content)
-    await jupyter.display({ 'text/html': '<b>x</b>' }, { raw: true })
+  test('displays go through the display of the cell, other messages straight to the page', async () => {
+    const { broadcast, display, jupyter } = shim()
+    const data = { 'text/html': '<b>x</b>' }
+    await jupyter.broadcast('display_data', { data, metadata: { a: 1 }, transient: {} })
+    await jupyter.broadcast('update_display_data', { data, metadata: {}, transient: { display_id: 'd' } })
     await jupyter.display(7, { display_id: 'd', update: true })
-    expect(broadcast.mock.calls).toEqual([
-      ['display_data', content, {}],
-      ['display_data', content, {}],
-      ['update_display_data', { data: { 'text/plain': '7' }, metadata: {}, transient: { display_id: 'd' } }, {}],
+    await jupyter.broadcast('comm_msg', { comm_id: 'c' })
+    expect(display.mock.calls).toEqual([
+      [data, { raw: true, update: false, metadata: { a: 1 } }],
+      [data, { raw: true, update: true, metadata: {}, displayId: 'd' }],
+      [7, { raw: false, update: true, displayId: 'd' }],
     ])
+    expect(broadcast.mock.calls).toEqual([['comm_msg', { comm_id: 'c' }, {}]])
   })
 
-  test('templates and objects show themselves', async () => {
-    const { jupyter } = denoShim(() => {}, plain)
-    const bold = jupyter.html`<b>${'bold'}</b>`
+  test('templates show themselves', () => {
+    const bold = shim().jupyter.html`<b>${'bold'}</b>`
     expect(bold[displaySymbol]()).toEqual({ 'text/html': '<b>bold</b>', 'text/plain': '<b>bold</b>' })
-    expect(await jupyter.format({ [jupyter.$display]: () => ({ 'text/markdown': '*x*' }) })).toEqual({
-      'text/markdown': '*x*',
-    })
   })
 })

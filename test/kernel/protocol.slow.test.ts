@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json, Message } from '../../kernel/protocol/wire.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { type KernelClient, textOf, typesOf } from './client.js'
+import { connectionFile, type KernelClient, textOf, typesOf } from './client.js'
 import { type LaunchedKernel, launch } from './launch.js'
 
 const dir = temporaryDirectory('kernel-protocol')
@@ -55,6 +56,15 @@ describe('basic protocol', () => {
 
   test('connect_request names the ports', async () => {
     expect(await request('connect_request')).toMatchObject({ status: 'ok', shell_port: expect.any(Number) })
+  })
+
+  test('a second kernel on the same ports says so and ends', async () => {
+    const { hb_port } = await request('connect_request')
+    const path = join(dir, 'taken.json')
+    writeFileSync(path, JSON.stringify({ ...(await connectionFile()), hb_port }))
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, path, historyPath])
+    expect(String(stderr)).toContain(`cannot bind tcp://127.0.0.1:${hb_port}: Address already in use`)
+    expect(status).toBe(1)
   })
 })
 
@@ -201,8 +211,9 @@ describe('executions', () => {
     const started = Date.now()
     expect(await request('complete_request', { code: 'ou', cursor_pos: 2 })).toMatchObject({ matches: ['out'] })
     expect(Date.now() - started).toBeLessThan(1000)
-    const states = client.iopub.messages.filter(({ header }) => header.msg_type === 'status')
-    expect(states.at(-1)).toMatchObject({ content: { execution_state: 'busy' }, parentHeader: { msg_id: cell.msg_id } })
+    const lastState = () => client.iopub.messages.filter(({ header }) => header.msg_type === 'status').at(-1)
+    const busy = { content: { execution_state: 'busy' }, parentHeader: { msg_id: cell.msg_id } }
+    await expect.poll(lastState).toMatchObject(busy)
     await client.finished(cell)
   })
 })
@@ -319,7 +330,7 @@ describe('what the kernel does not do, and what makes no sense', () => {
       'idle',
       ({ parentHeader, content }) => parentHeader?.msg_id === header.msg_id && content['execution_state'] === 'idle',
     )
-    expect(kernel.log()).toContain('unknown message type on shell: "juggle_request"')
+    await expect.poll(kernel.log).toContain('unknown message type on shell: "juggle_request"')
   })
 
   test('1,000 malformed and wrongly signed messages change nothing', async () => {
@@ -348,7 +359,7 @@ describe('what the kernel does not do, and what makes no sense', () => {
     expect(reply.content['status']).toBe('ok')
     expect(client.iopub.messages.some(message => String(message.content['text']).includes('pwned'))).toBe(false)
     expect(await client.heartbeat()).toBeLessThan(1000)
-    expect(kernel.log()).toMatch(/signature does not fit the message \(100 times\)/)
+    await expect.poll(kernel.log).toMatch(/signature does not fit the message \(100 times\)/)
     expect(kernel.log().split('\n').length).toBeLessThan(40)
   })
 

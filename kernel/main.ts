@@ -1,0 +1,75 @@
+/** The Jupyter kernel: `node main.js <connection file>`, as the kernelspec starts it. */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { cellDeclarations, cellGlobals } from './cell-globals.js'
+import { readConnectionFile } from './protocol/connection.js'
+import { Kernel } from './protocol/kernel.js'
+import { kernelInfo } from './protocol/kernel-info.js'
+import { historyPath } from './state-path.js'
+
+const require = createRequire(import.meta.url)
+/** How long a cell may take to end when the kernel has to, in milliseconds. */
+const disposeMs = 1000
+
+function versionOf(packagePath: string): string {
+  return (JSON.parse(readFileSync(packagePath, 'utf8')) as { version: string }).version
+}
+
+/** Version of the TypeScript that cells are checked with: the compiler that tslab brings. */
+function typescriptVersion(): string {
+  const tslab = createRequire(require.resolve('tslab/package.json'))
+  return versionOf(tslab.resolve('@tslab/typescript-for-tslab/package.json'))
+}
+
+/** The process that started the kernel, when its end has to be the kernel's end too. */
+function parentPid(): number | null {
+  return process.env['JPY_PARENT_PID'] ? process.ppid : null
+}
+
+/** The evaluator is loaded while the sockets already answer: the compiler takes longer to start than they do. */
+async function startEvaluator(kernel: Kernel) {
+  const { Evaluator } = await import('./evaluator/evaluator.js')
+  const evaluator = await Evaluator.start({
+    cwd: process.cwd(),
+    prelude: cellDeclarations,
+    globals: cellGlobals(kernel),
+  })
+  kernel.attach(evaluator)
+  return evaluator
+}
+
+async function main(connectionPath: string): Promise<void> {
+  const kernel = await Kernel.start({
+    connection: readConnectionFile(connectionPath),
+    info: kernelInfo({
+      version: versionOf(require.resolve('llama-pro-lab/package.json')),
+      typescriptVersion: typescriptVersion(),
+    }),
+    historyPath: historyPath(),
+    parentPid: parentPid(),
+  })
+  // a terminal that kernel and front end share sends Ctrl-C to both
+  process.on('SIGINT', () => kernel.interrupt())
+  try {
+    const started = startEvaluator(kernel)
+    await Promise.race([kernel.shutdownRequested, started.then(() => kernel.shutdownRequested)])
+    await Promise.race([started.then(evaluator => evaluator.dispose()), setTimeout(disposeMs)])
+  } finally {
+    await kernel.close()
+  }
+}
+
+const [connectionPath] = process.argv.slice(2)
+if (connectionPath === undefined) {
+  process.stderr.write(`usage: node ${join('dist', 'kernel', 'main.js')} <connection file>\n`)
+  process.exit(2)
+}
+main(connectionPath).then(
+  () => process.exit(0),
+  error => {
+    process.stderr.write(`[llama-pro kernel] ${error instanceof Error ? (error.stack ?? error.message) : error}\n`)
+    process.exit(1)
+  },
+)
