@@ -1,5 +1,5 @@
 /** A recipe from beginning to end: model, data, probes, training, result. What `llama-pro train` and the lab's fronts run. */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
@@ -101,25 +101,26 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
       `precision ${recipe.precision} is not supported on ${device ?? 'cpu'}; set precision: f32`,
     )
   }
-  if (!resume) checkNoRun(out)
-  events.emit('resolved', { recipe, yaml: stringify(recipe) })
-  const engine = createEngine(device, threads === undefined ? {} : { threads })
-  let data: RunData | null = null
-  try {
-    events.emit('status', { message: 'opening probes and data' })
-    const where = await modelDirectory(recipe)
-    const tokenizerPath = recipe.tokenizer ?? where.dir!
-    data = await openRunData(recipe, tokenizerPath, loaderEvents(events))
-    events.emit('status', { message: 'loading the model' })
-    const built = await buildRunModel(recipe, where.dir, engine, data.tokenizer)
-    describeModel(built, events)
-    checkFit(built, data, recipe)
-    const parts = { engine, built, data, pinned: where.pinned, tokenizerPath, events }
-    return await holdingRun(options.out, () => train(options, parts))
-  } finally {
-    await data?.dispose()
-    await engine.dispose()
-  }
+  return holdingRun(out, async () => {
+    if (!resume) checkNoRun(out)
+    events.emit('resolved', { recipe, yaml: stringify(recipe) })
+    const engine = createEngine(device, threads === undefined ? {} : { threads })
+    let data: RunData | null = null
+    try {
+      events.emit('status', { message: 'opening probes and data' })
+      const where = await modelDirectory(recipe)
+      const tokenizerPath = recipe.tokenizer ?? where.dir!
+      data = await openRunData(recipe, tokenizerPath, loaderEvents(events))
+      events.emit('status', { message: 'loading the model' })
+      const built = await buildRunModel(recipe, where.dir, engine, data.tokenizer)
+      describeModel(built, events)
+      checkFit(built, data, recipe)
+      return await train(options, { engine, built, data, pinned: where.pinned, tokenizerPath, events })
+    } finally {
+      await data?.dispose()
+      await engine.dispose()
+    }
+  })
 }
 
 /** Two processes that write to one run would destroy it. @throws LabError RUN_BUSY when another one is at it */
@@ -132,7 +133,17 @@ async function holdingRun<T>(out: string, work: () => Promise<T>): Promise<T> {
         `${out} is being written by ${holder ? `process ${holder.pid} on ${holder.host}` : 'another process'}; wait for it to end, or choose another --out`,
       ),
     )
-  return withPidLock(join(out, '.lock'), work, { signal: busy.signal, onWait })
+  try {
+    return await withPidLock(join(out, '.lock'), work, { signal: busy.signal, onWait })
+  } catch (error) {
+    removeIfEmpty(out)
+    throw error
+  }
+}
+
+/** A run that never began leaves no directory behind. */
+function removeIfEmpty(dir: string): void {
+  if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir)
 }
 
 interface Parts {
