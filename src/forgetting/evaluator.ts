@@ -58,6 +58,11 @@ export class Evaluator {
     this.#program = compile({ outputs: this.#outputs(model, base), engine: model.engine })
   }
 
+  /** For estimating memory. */
+  get program(): Program {
+    return this.#program
+  }
+
   /** Scores every row of a probe. */
   async score(
     probe: Probe,

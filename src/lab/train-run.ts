@@ -163,11 +163,11 @@ async function train(options: RunOptions, parts: Parts): Promise<RunResult> {
   const { model, trainable, frozen } = built
   const recipeHash = sha256(recipe)
   const checkpoint = openRun(options, parts, recipeHash, resume ? await readCheckpoint(out) : null)
-  const step = await makeStep(recipe, built, events)
-  await engine.memory()
+  const evaluator = evaluatorOf(recipe, built)
+  const step = await makeStep(recipe, built, evaluator, events)
   events.emit('engine', { description: engine.description })
   events.emit('status', { message: 'measuring the base' })
-  const monitor = new ForgettingMonitor(evaluatorOf(recipe, built), data.probes)
+  const monitor = new ForgettingMonitor(evaluator, data.probes)
   try {
     await monitor.setBaseline(signal)
   } catch (error) {
@@ -276,10 +276,13 @@ function checkFit({ model }: RunModel, { tokenizer }: RunData, { data: { seqLen 
 async function makeStep(
   recipe: Recipe,
   { model, base, trainable }: RunModel,
+  evaluator: Evaluator,
   events: Emitter<RunEvents>,
 ): Promise<TrainStep> {
-  const availableBytes = availableMemoryBytes()
-  const otherBytes = process.memoryUsage.rss() + (base ? 4 * weightCount(base) : 0)
+  // answered when all weights are loaded
+  await model.engine.memory()
+  const residentBytes = process.memoryUsage.rss()
+  const availableBytes = availableMemoryBytes(residentBytes)
   const make = (rematBlocks: boolean) =>
     new TrainStep(model, trainable, {
       ...recipe.batch,
@@ -287,12 +290,14 @@ async function makeStep(
       optimizer: recipe.optimizer,
       rematBlocks,
     })
+  const others = recipe.probes.length > 0 ? [evaluator.program] : []
+  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, residentBytes })
   let step = make(recipe.remat === 'always')
-  let estimate = estimateMemory(model, step, { otherBytes })
+  let estimate = estimateOf(step)
   if (recipe.remat === 'auto' && estimate.totalBytes > availableBytes) {
     step.dispose()
     step = make(true)
-    estimate = estimateMemory(model, step, { otherBytes })
+    estimate = estimateOf(step)
     events.emit('warning', {
       message: 'activations would not fit: blocks are computed again in the backward pass (remat)',
     })
@@ -301,10 +306,6 @@ async function makeStep(
   checkMemory(estimate, availableBytes)
   await step.load()
   return step
-}
-
-function weightCount({ parameters }: { parameters: ReadonlyMap<string, { shape: readonly number[] }> }): number {
-  return [...parameters.values()].reduce((n, v) => n + v.shape.reduce((a, b) => a * b, 1), 0)
 }
 
 /** Forgetting is measured against the base where there is one: in the model itself by gates, or held beside it. */

@@ -40,6 +40,16 @@ export interface EngineMemory {
   readonly programs: number
 }
 
+/** What {@link Engine.workingBytes} finds. */
+export interface WorkingBytes {
+  /** Values between the nodes of a program, at the worst moment. */
+  readonly intermediate: number
+  /** Second copies of variables whose update may not overwrite them. */
+  readonly spare: number
+  /** The programs themselves. */
+  readonly programs: number
+}
+
 export interface Engine {
   /** `onnx`, `reference`, ... */
   readonly name: string
@@ -63,6 +73,11 @@ export interface Engine {
     options?: { signal?: AbortSignal },
   ): Promise<HostArray[]>
   memory(): Promise<EngineMemory>
+  /**
+   * Bytes that the engine will come to hold besides variables when these programs run, in this order, again and again:
+   * intermediate values, second copies for updates, compiled forms. An estimate, made without running or loading anything.
+   */
+  workingBytes(programs: readonly ProgramSpec[]): WorkingBytes
   dispose(): Promise<void>
 }
 

@@ -71,7 +71,7 @@ class Lowering {
     }))
     const spec: ProgramSpec = {
       values: this.#values,
-      nodes: this.#nodes,
+      nodes: liveNodes(this.#nodes, [...results, ...written.map(update => update.value)]),
       inputs: this.#inputs,
       variables: this.#slots,
       outputs: results,
@@ -148,6 +148,19 @@ class Lowering {
   #newValue({ shape, dtype }: TensorSpec): number {
     return this.#values.push({ shape: [...shape], dtype }) - 1
   }
+}
+
+/** The nodes that results depend on. A composite is decomposed whole, though perhaps only one of its outputs is asked for. */
+function liveNodes(nodes: readonly ProgramNode[], results: readonly number[]): ProgramNode[] {
+  const needed = new Set(results)
+  const live: ProgramNode[] = []
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i]!
+    if (!node.outputs.some(value => needed.has(value))) continue
+    live.push(node)
+    for (const value of node.inputs) needed.add(value)
+  }
+  return live.reverse()
 }
 
 /** A remat segment in the forward direction is just its body, fed with the real inputs. */

@@ -39,21 +39,22 @@ defineVjp('remat', ({ inputs, outputs, grads, attrs, needs }) => {
   return needs.map(need => (need ? found[next++]! : null))
 })
 
-/** Tensors from outside that the nodes depending on the placeholders read. */
+/** Tensors from outside that the nodes depending on the placeholders read, and results that depend on none of these. */
 function capturedBy(results: readonly Tensor[], placeholders: readonly Tensor[]): Tensor[] {
   const dependent = new Set<Node>(placeholders.map(t => t.node))
   const captured: Tensor[] = []
   const seen = new Set<string>()
+  const capture = (t: Tensor) => {
+    const key = `${t.node.id}.${t.index}`
+    if (dependent.has(t.node) || seen.has(key)) return
+    seen.add(key)
+    captured.push(t)
+  }
   for (const node of topologicalOrder(results)) {
     if (!node.inputs.some(t => dependent.has(t.node))) continue
     dependent.add(node)
-    for (const t of node.inputs) {
-      const key = `${t.node.id}.${t.index}`
-      if (!dependent.has(t.node) && !seen.has(key)) {
-        seen.add(key)
-        captured.push(t)
-      }
-    }
+    for (const t of node.inputs) capture(t)
   }
+  for (const t of results) capture(t)
   return captured
 }

@@ -35,20 +35,26 @@ export function shapeError(op: string, shapes: readonly Shape[], expected: strin
   )
 }
 
+/** Whether two shapes broadcast: dimensions aligned from the right, equal or 1. */
+export function canBroadcast(a: Shape, b: Shape): boolean {
+  const rank = Math.min(a.length, b.length)
+  return Array.from({ length: rank }).every((_, i) => {
+    const [x, y] = [a[a.length - 1 - i], b[b.length - 1 - i]]
+    return x === y || x === 1 || y === 1
+  })
+}
+
 /**
  * The shape that both operands broadcast to, by NumPy's rule: dimensions aligned from the right, equal or 1.
  * @throws LabError SHAPE naming `op` and both shapes
  */
 export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
+  if (!canBroadcast(a, b)) throw shapeError(op, [a, b], 'dimensions equal or 1, aligned from the right')
   const rank = Math.max(a.length, b.length)
-  const out = new Array<number>(rank)
-  for (let i = 0; i < rank; i++) {
-    const x = a[a.length - rank + i] ?? 1
-    const y = b[b.length - rank + i] ?? 1
-    if (x !== y && x !== 1 && y !== 1) throw shapeError(op, [a, b], 'dimensions equal or 1, aligned from the right')
-    out[i] = x === 1 ? y : x
-  }
-  return out
+  return Array.from({ length: rank }, (_, i) => {
+    const [x, y] = [a[a.length - rank + i] ?? 1, b[b.length - rank + i] ?? 1]
+    return x === 1 ? y : x
+  })
 }
 
 /** An axis counted from the end when negative, checked against the rank. */

@@ -1,45 +1,58 @@
 import { freemem } from 'node:os'
-import { peakActivationBytes, spareVariableBytes } from '../engines/memory.js'
 import type { Model } from '../model/model.js'
+import type { Program } from '../tensor/program.js'
 import { sizeOf } from '../tensor/shape.js'
 import { LabError } from '../util/errors.js'
 import { formatBytes, formatTable } from '../util/format.js'
 import type { TrainStep } from './step.js'
 
-/** Bytes that a run is going to need, by what for. */
+/** Bytes that this process is going to hold in a run, by what for. */
 export interface MemoryEstimate {
-  /** All weights as held, f32. */
+  /** All weights on the device, f32; those of a base held beside the model too. */
   readonly weightBytes: number
   /** Moments and gradient accumulators of what is trained, and copies that updates need. */
   readonly optimizerBytes: number
-  /** Activations and gradients alive at the worst moment of a step. */
+  /** Activations and gradients at the worst moment of a step or a probe. */
   readonly activationBytes: number
-  /** What the process holds besides: runtime, tokenizer, prefetched data, and a second base model where one is kept. */
+  /** What the process holds besides: runtime, compiled programs, tokenizer, data on its way. */
   readonly otherBytes: number
   readonly totalBytes: number
 }
 
-/** onnxruntime's own memory, its packed copies and arena rounding, measured over the shapes of the benchmark. */
-const RUNTIME_BYTES = 90e6
+export interface MemoryOptions {
+  /** Programs that run beside the step and share its memory: the probes'. */
+  others?: readonly Program[]
+  /** A base that is held beside the model. */
+  base?: Model | null
+  /** Resident bytes of the process now, with all weights loaded and nothing trained yet. */
+  residentBytes: number
+}
+
+/** Growth of the two JavaScript heaps, copies of tensors on their way between threads, kernels' own scratch (measured: 20 to 60 MB). */
+const RUNNING_BYTES = 40e6
 
 /** Estimates the memory of a run from its compiled programs, before anything is run. */
 export function estimateMemory(
   model: Model,
   step: TrainStep,
-  { otherBytes = 0 }: { otherBytes?: number } = {},
+  { others = [], base = null, residentBytes }: MemoryOptions,
 ): MemoryEstimate {
-  const weightBytes = 4 * [...model.parameters.values()].reduce((n, v) => n + sizeOf(v.shape), 0)
-  const specs = step.programs.map(program => program.lowered.spec)
-  const optimizerBytes = 4 * step.stateElements + specs.reduce((n, spec) => n + spareVariableBytes(spec), 0)
-  const activationBytes = Math.max(...specs.map(peakActivationBytes))
-  const other = otherBytes + RUNTIME_BYTES
+  const weightBytes = weightsOf(model) + (base ? weightsOf(base) : 0)
+  const specs = [...others, ...step.programs].map(program => program.lowered.spec)
+  const working = model.engine.workingBytes(specs)
+  const optimizerBytes = 4 * step.stateElements + working.spare
+  const otherBytes = Math.max(0, residentBytes - weightBytes) + working.programs + RUNNING_BYTES
   return {
     weightBytes,
     optimizerBytes,
-    activationBytes,
-    otherBytes: other,
-    totalBytes: weightBytes + optimizerBytes + activationBytes + other,
+    activationBytes: working.intermediate,
+    otherBytes,
+    totalBytes: weightBytes + optimizerBytes + working.intermediate + otherBytes,
   }
+}
+
+function weightsOf({ parameters }: Model): number {
+  return 4 * [...parameters.values()].reduce((n, { shape }) => n + sizeOf(shape), 0)
 }
 
 /** The estimate as aligned text. */
@@ -51,7 +64,7 @@ export function memoryText(estimate: MemoryEstimate, availableBytes: number): st
     ['activations and gradients', formatBytes(activationBytes)],
     ['runtime and data', formatBytes(otherBytes)],
     ['needed in all', formatBytes(totalBytes)],
-    ['free on this machine', formatBytes(availableBytes)],
+    ['there is for this process', formatBytes(availableBytes)],
   ]
   return formatTable(['memory', ''], rows)
 }
@@ -64,11 +77,13 @@ export function checkMemory(estimate: MemoryEstimate, availableBytes: number): v
   if (estimate.totalBytes <= availableBytes) return
   throw new LabError(
     'MEMORY',
-    `the run needs about ${formatBytes(estimate.totalBytes)}, ${formatBytes(availableBytes)} are free: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), or take a smaller model (weights ${formatBytes(estimate.weightBytes)})`,
+    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} for this process: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), or take a smaller model (weights ${formatBytes(estimate.weightBytes)})`,
   )
 }
 
-/** Bytes that this machine can still give. */
-export function availableMemoryBytes(): number {
-  return freemem()
+/** Bytes that this process can hold in all: what it holds, and what the machine and a limit on the process still give. */
+export function availableMemoryBytes(residentBytes: number): number {
+  const free = residentBytes + freemem()
+  const limit = process.constrainedMemory()
+  return limit > 0 ? Math.min(free, limit) : free
 }

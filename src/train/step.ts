@@ -9,7 +9,7 @@ import { input } from '../tensor/leaf.js'
 import { adamw } from '../tensor/ops/adamw.js'
 import { linearCrossEntropy } from '../tensor/ops/cross-entropy.js'
 import { add, div, minimum, mul, sqrt } from '../tensor/ops/elementwise.js'
-import { reshape, zeros } from '../tensor/ops/movement.js'
+import { reshape } from '../tensor/ops/movement.js'
 import { mean, sum } from '../tensor/ops/reduce.js'
 import { compile, Program } from '../tensor/program.js'
 import { sizeOf } from '../tensor/shape.js'
@@ -95,11 +95,13 @@ export class TrainStep {
     const share = gradients.map(g => mul(g, 1 / options.gradAccumSteps))
     const totals = accumulators.map(a => a.value)
     this.#fused = null
-    this.#accumulate = compile({ outputs: { loss }, updates: accumulators.map((a, i) => [a, add(a.value, share[i]!)]) })
-    this.#apply = compile({
-      outputs: { gradNorm: globalNorm(totals) },
-      updates: [...this.#updates(totals), ...accumulators.map(a => [a, zeros(a.shape)] as const)],
+    // 0 for the first micro-batch of a step, so that nothing is left of the step before; 1 for the others
+    const keep = input('keep', [])
+    this.#accumulate = compile({
+      outputs: { loss },
+      updates: accumulators.map((a, i) => [a, add(mul(a.value, keep), share[i]!)]),
     })
+    this.#apply = compile({ outputs: { gradNorm: globalNorm(totals) }, updates: this.#updates(totals) })
   }
 
   /** The programs, for estimating memory. */
@@ -141,9 +143,9 @@ export class TrainStep {
       return { lossNats: loss[0]!, gradNorm: gradNorm[0]! }
     }
     const losses: HostArray[] = []
-    for (const { inputIds, targets } of batches)
-      losses.push((await this.#accumulate!.run({ inputIds, targets }, options)).loss)
-    // an aborted accumulation must not leave half a gradient behind: the caller rolls back to a checkpoint or finishes the step
+    for (const [i, { inputIds, targets }] of batches.entries())
+      losses.push((await this.#accumulate!.run({ inputIds, targets, keep: i === 0 ? 0 : 1 }, options)).loss)
+    // without the signal: from here on the step either happens as a whole or, aborted before, not at all
     const { gradNorm } = await this.#apply!.run(scalars)
     return { lossNats: losses.reduce((total, loss) => total + loss[0]!, 0) / batches.length, gradNorm: gradNorm[0]! }
   }

@@ -127,6 +127,25 @@ describe('the trainer', () => {
     expect(worst).toBeLessThan(0.003)
   })
 
+  it('an accumulation that was aborted half-way leaves nothing in the next step', async () => {
+    const changes = { batch: { microBatch: 2, gradAccumSteps: 2 } }
+    const [whole, broken] = [await setUp('whole', changes), await setUp('broken', changes)]
+    const [a, b, c] = [tinyBatch(2, 6, 16, 1), tinyBatch(2, 6, 16, 2), tinyBatch(2, 6, 16, 3)]
+    const controller = new AbortController()
+    const abortsOnRead = {
+      targets: c.targets,
+      get inputIds() {
+        controller.abort()
+        return c.inputIds
+      },
+    }
+    await expect(broken.step.run([c, abortsOnRead], 0.01, 1, controller.signal)).rejects.toMatchObject({
+      code: 'ABORTED',
+    })
+    expect(await broken.step.run([a, b], 0.01, 1)).toEqual(await whole.step.run([a, b], 0.01, 1))
+    expect(await weightsOf(broken.model, broken.trainable)).toEqual(await weightsOf(whole.model, whole.trainable))
+  })
+
   describe('when the run diverges', () => {
     /** Spoils a weight when the record of `step` is written; resolves to the weights of the checkpoint at step 2. */
     function spoil({ trainer, model, trainable }: Setup, step: number): Promise<number[][]> {

@@ -1,10 +1,11 @@
 /** From a lowered program to an ONNX model for onnxruntime's CPU provider. */
-import type { DType } from '../../tensor/dtype.js'
+import { bytesPerElement, type DType } from '../../tensor/dtype.js'
 import type { Attrs, TensorSpec } from '../../tensor/graph.js'
 import { toHost } from '../../tensor/leaf.js'
 import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { internal } from '../../util/errors.js'
+import type { OnnxGraph, OnnxValue } from './graph.js'
 import { MICROSOFT, ModelBuilder, onnxDataType } from './model-builder.js'
 
 /** Composite ops for which onnxruntime has a fused kernel. */
@@ -81,7 +82,7 @@ const emitters: Record<string, Emitter> = {
   sum: c => one(c, 'ReduceSum', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
   max: c => one(c, 'ReduceMax', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
   argmax: c => {
-    const wide = c.model.emit('ArgMax', c.inputs, { axis: -1, keepdims: 0 })
+    const wide = c.model.emit('ArgMax', c.inputs, sized(c.result.shape, 8), { axis: -1, keepdims: 0 })
     one(c, 'Cast', [wide], { to: onnxDataType.i32 })
   },
   matmul: c => {
@@ -99,13 +100,14 @@ const emitters: Record<string, Emitter> = {
     const [ids, rows] = c.inputs as [string, string]
     const zero = c.model.fresh()
     c.model.constant(zero, { shape: [], dtype: 'f32' }, new Float32Array(1))
-    const base = c.model.emit('Expand', [zero, c.model.int64(c.result.shape)])
+    const base = c.model.emit('Expand', [zero, c.model.int64(c.result.shape)], sized(c.result.shape))
     const indices = spread(c.model, ids, c.specs[1]!.shape, 0)
     one(c, 'ScatterElements', [base, indices, rows], { axis: 0, reduction: 'add' })
   },
   gatherLast: c => {
-    const ids = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64([...c.result.shape, 1])])
-    const picked = c.model.emit('GatherElements', [c.inputs[0]!, ids], { axis: -1 })
+    const column = [...c.result.shape, 1]
+    const ids = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64(column)], sized(column))
+    const picked = c.model.emit('GatherElements', [c.inputs[0]!, ids], sized(column), { axis: -1 })
     one(c, 'Reshape', [picked, c.model.int64(c.result.shape)])
   },
   update: c => {
@@ -115,9 +117,10 @@ const emitters: Record<string, Emitter> = {
   },
   // a choice between two equal values: onnxruntime has no control edges, and this one needs `after` to be decided
   barrier: c => {
-    const flat = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64([sizeOf(c.specs[1]!.shape)])])
-    const first = c.model.emit('Slice', [flat, ...[0, 1, 0].map(v => c.model.int64([v]))])
-    one(c, 'Where', [c.model.emit('Equal', [first, first]), c.inputs[0]!, c.inputs[0]!])
+    const size = sizeOf(c.specs[1]!.shape)
+    const flat = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64([size])], sized([size]))
+    const first = c.model.emit('Slice', [flat, ...[0, 1, 0].map(v => c.model.int64([v]))], sized([1]))
+    one(c, 'Where', [c.model.emit('Equal', [first, first], sized([1], 1)), c.inputs[0]!, c.inputs[0]!])
   },
   softmax: c => one(c, 'Softmax', c.inputs, { axis: -1 }),
   // QuickGelu(x) = x sigmoid(alpha x)
@@ -140,13 +143,14 @@ export interface EmittedModel {
   readonly variableNames: readonly (string | null)[]
   /** Outputs of the program, then the new values of its updates. */
   readonly resultNames: readonly string[]
+  readonly graph: OnnxGraph
 }
 
 /** Emits the program as one ONNX graph whose inputs are the program's inputs and variables. */
 export function emitModel(spec: ProgramSpec): EmittedModel {
   const model = new ModelBuilder()
-  const nameOf = (value: number) => `v${value}`
   const results = [...spec.outputs, ...spec.updates.map(u => u.value)]
+  const nameOf = (value: number) => `v${value}`
   const used = new Set([...spec.nodes.flatMap(node => node.inputs), ...results])
   const declare = (value: number) => {
     if (!used.has(value)) return null
@@ -155,17 +159,32 @@ export function emitModel(spec: ProgramSpec): EmittedModel {
   }
   const inputNames = spec.inputs.map(i => declare(i.value))
   const variableNames = spec.variables.map(declare)
-  for (const node of spec.nodes) emitNode(model, spec, node, nameOf)
-  const sources = new Set([...spec.inputs.map(i => i.value), ...spec.variables])
+  for (const node of spec.nodes) {
+    emitNode(model, spec, node, nameOf)
+    for (const value of isConstant(node) ? [] : node.outputs) model.values.set(nameOf(value), sizeOfValue(spec, value))
+  }
+  const made = new Set(spec.nodes.flatMap(node => (isConstant(node) ? [] : node.outputs)))
   const resultNames = results.map((value, i) => {
-    // a value asked for twice, or that is an input itself, needs a copy under another name
-    const isOwn = !sources.has(value) && results.indexOf(value) === i
+    // a value asked for twice, or that is an input or a constant, needs a copy under another name
+    const isOwn = made.has(value) && results.indexOf(value) === i
     const name = isOwn ? nameOf(value) : `r${i}`
     if (!isOwn) model.node({ op: 'Identity', inputs: [nameOf(value)], outputs: [name] })
+    model.values.set(name, sizeOfValue(spec, value))
     model.output(name, spec.values[value]!)
     return name
   })
-  return { bytes: model.finish(), inputNames, variableNames, resultNames }
+  const graph = { nodes: model.nodes, values: model.values, results: new Set(resultNames) }
+  return { bytes: model.finish(), inputNames, variableNames, resultNames, graph }
+}
+
+/** Ops that become constants of the model, not nodes. */
+function isConstant({ op }: ProgramNode): boolean {
+  return op === 'scalar' || op === 'iota'
+}
+
+function sizeOfValue(spec: ProgramSpec, value: number): OnnxValue {
+  const { shape, dtype } = spec.values[value]!
+  return sized(shape, bytesPerElement[dtype])
 }
 
 function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, nameOf: (value: number) => string): void {
@@ -186,7 +205,7 @@ function one(
   c: Context,
   op: string,
   inputs: readonly string[],
-  attributes: Parameters<ModelBuilder['emit']>[2] = {},
+  attributes: Parameters<ModelBuilder['emit']>[3] = {},
   domain = '',
 ): void {
   c.model.node({ op, inputs, outputs: [c.outputs[0]!], attributes, domain })
@@ -194,6 +213,11 @@ function one(
 
 /** Positions along one axis, repeated over all others: what ScatterElements wants. */
 function spread(model: ModelBuilder, ids: string, shape: readonly number[], axis: number): string {
-  const column = model.emit('Reshape', [ids, model.int64(shape.map((d, i) => (i === axis ? d : 1)))])
-  return model.emit('Expand', [column, model.int64(shape)])
+  const columnShape = shape.map((d, i) => (i === axis ? d : 1))
+  const column = model.emit('Reshape', [ids, model.int64(columnShape)], sized(columnShape))
+  return model.emit('Expand', [column, model.int64(shape)], sized(shape))
+}
+
+function sized(shape: readonly number[], bytes = 4): OnnxValue {
+  return { shape, bytesPerElement: bytes }
 }

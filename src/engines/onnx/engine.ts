@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os'
 import type { TransferListItem, Worker } from 'node:worker_threads'
 import type { HostArray } from '../../tensor/dtype.js'
-import type { Engine, EngineMemory, VariableInit } from '../../tensor/engine.js'
+import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { LabError } from '../../util/errors.js'
 import { spawnWorker } from '../../util/worker.js'
 import { nativeOps } from './emit.js'
 import type { Answer, Request, Response, WorkerOptions } from './protocol.js'
+import { onnxWorkingBytes } from './working-bytes.js'
 
 export interface OnnxEngineOptions {
   /** Threads that compute (default: one a core). Results are the same bits for the same number of threads. */
@@ -112,6 +113,10 @@ export class OnnxEngine implements Engine {
 
   async memory(): Promise<EngineMemory> {
     return (await this.#call({ kind: 'memory' })) as EngineMemory
+  }
+
+  workingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
+    return onnxWorkingBytes(programs)
   }
 
   async dispose(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Builds an ONNX ModelProto (onnx.proto, IR version 10) field by field. */
 import type { DType, HostArray } from '../../tensor/dtype.js'
 import type { TensorSpec } from '../../tensor/graph.js'
+import type { OnnxValue } from './graph.js'
 import { ProtoWriter } from './protobuf.js'
 
 const IR_VERSION = 10
@@ -24,6 +25,9 @@ export interface OnnxNode {
 }
 
 export class ModelBuilder {
+  /** The nodes so far and the sizes of what they make. */
+  readonly nodes: OnnxNode[] = []
+  readonly values = new Map<string, OnnxValue>()
   readonly #graph = new ProtoWriter()
   readonly #int64 = new Map<string, string>()
   #names = 0
@@ -33,7 +37,9 @@ export class ModelBuilder {
     return `t${this.#names++}`
   }
 
-  node({ op, inputs, outputs, attributes = {}, domain = '' }: OnnxNode): void {
+  node(description: OnnxNode): void {
+    const { op, inputs, outputs, attributes = {}, domain = '' } = description
+    this.nodes.push(description)
     const node = new ProtoWriter()
     for (const name of inputs) node.string(1, name)
     for (const name of outputs) node.string(2, name)
@@ -43,15 +49,16 @@ export class ModelBuilder {
     this.#graph.message(1, node)
   }
 
-  /** A node with one output of a fresh name, which is returned. */
+  /** A node with one output of a fresh name and the given size, which is returned. */
   emit(
     op: string,
     inputs: readonly string[],
+    value: OnnxValue,
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
-    domain = '',
   ): string {
     const output = this.fresh()
-    this.node({ op, inputs, outputs: [output], attributes, domain })
+    this.values.set(output, value)
+    this.node({ op, inputs, outputs: [output], attributes })
     return output
   }
 

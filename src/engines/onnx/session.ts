@@ -30,12 +30,6 @@ interface Compiled {
   readonly keep: readonly Uint8Array[]
 }
 
-/**
- * onnxruntime's common-subexpression pass would merge a rematerialised block with the original and so keep what was to be
- * dropped (ours has merged the rest already); folding Transpose into MatMul gives the slower of the two kernels.
- */
-const DISABLED_OPTIMIZERS = 'CommonSubexpressionElimination;MatmulTransposeFusion'
-
 export class OnnxSession {
   readonly #variables = new Map<number, DeviceVariable>()
   readonly #programs = new Map<number, Compiled>()
@@ -65,11 +59,7 @@ export class OnnxSession {
 
   load(id: number, spec: ProgramSpec, profilePrefix?: string): void {
     const model = emitModel(spec)
-    const config = {
-      'session.use_env_allocators': '1',
-      'optimization.disable_specified_optimizers': DISABLED_OPTIMIZERS,
-    }
-    const session = this.api.createSession(model.bytes, config, profilePrefix)
+    const session = this.api.createSession(model.bytes, { 'session.use_env_allocators': '1' }, profilePrefix)
     const inputs = cStrings([...model.inputNames, ...model.variableNames].filter(name => name !== null))
     const outputs = cStrings(model.resultNames)
     this.#programs.set(id, {

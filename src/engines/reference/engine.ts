@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type DType, type HostArray, viewAs } from '../../tensor/dtype.js'
-import type { Engine, EngineMemory, VariableInit } from '../../tensor/engine.js'
+import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import { bf16ToF32, f16ToF32 } from '../../tensor/half.js'
 import { toHost } from '../../tensor/leaf.js'
@@ -99,6 +99,12 @@ export class ReferenceEngine implements Engine {
     let variableBytes = 0
     for (const { data } of this.#variables.values()) variableBytes += data.byteLength
     return { variableBytes, variables: this.#variables.size, programs: this.#specs.length }
+  }
+
+  /** Every value of a run is kept until its end, in float64. */
+  workingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
+    const bytes = programs.map(({ values }) => 8 * values.reduce((n, { shape }) => n + sizeOf(shape), 0))
+    return { intermediate: Math.max(0, ...bytes), spare: 0, programs: 0 }
   }
 
   async dispose(): Promise<void> {

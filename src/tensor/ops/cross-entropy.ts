@@ -4,6 +4,7 @@
  */
 import { apply, applyOp, defineOp, defineVjp, requireDtype, type Tensor } from '../graph.js'
 import { shapeError } from '../shape.js'
+import { barrier } from './barrier.js'
 import { add, log, mul, sub } from './elementwise.js'
 import { gather, gatherLast, scatterAdd } from './indexing.js'
 import { matmul } from './matmul.js'
@@ -44,24 +45,31 @@ const crossEntropyOp = defineOp({
 const gradOp = defineOp({
   name: 'linearCrossEntropyGrad',
   infer: inputs => [inputs[0]!, inputs[1]!],
-  decompose(inputs) {
+  decompose(inputs, attrs) {
     const [x, weight, targets, dLoss] = inputs as [Tensor, Tensor, Tensor, Tensor]
     const dx: Tensor[] = []
     let dWeight: Tensor | null = null
-    for (const rows of rowChunks(x, weight)) {
+    // An engine that works its way back from what is asked for takes the last rows first; the sum of weight gradients is
+    // built in the same order, and the barriers see to it that all that is made of one chunk's logits is made at one time.
+    for (const rows of rowChunks(x, weight).reverse()) {
+      const d = barrier(reshape(rows(dLoss), [-1, 1]), negativeLogLikelihood(rows(x), weight, rows(targets)))
       const p = softmax(matmul(rows(x), weight, { transB: true }))
-      const d = reshape(rows(dLoss), [-1, 1])
       // d logits = d * (p - onehot(target)); the one-hot part is a gather and a scatter, never a matrix
-      dx.push(mul(d, sub(matmul(p, weight), gather(weight, rows(targets)))))
+      const part = mul(d, sub(matmul(p, weight), gather(weight, rows(targets))))
       const scaled = mul(d, rows(x))
-      const part = sub(matmul(p, scaled, { transA: true }), scatterAdd(rows(targets), scaled, weight.shape[0]!))
-      dWeight = dWeight ? add(dWeight, part) : part
+      const product = matmul(p, scaled, { transA: true })
+      const sum: Tensor = dWeight ? add(dWeight, product) : product
+      dWeight = sub(sum, scatterAdd(rows(targets), scaled, weight.shape[0]!))
+      dx.unshift(attrs['needsWeight'] ? barrier(part, dWeight) : part)
     }
     return [concat(dx), dWeight!]
   },
 })
 
-defineVjp('linearCrossEntropy', ({ inputs, grads }) => [...applyOp(gradOp, [...inputs, grads[0]!]), null])
+defineVjp('linearCrossEntropy', ({ inputs, grads, needs }) => {
+  const gradients = applyOp(gradOp, [...inputs, grads[0]!], { needsWeight: needs[1] === true })
+  return [...gradients, null]
+})
 
 /**
  * Nats per row of a softmax classifier with logits x weight^T: `out[i] = logSumExp(logits[i]) - logits[i, targets[i]]`.

@@ -96,7 +96,8 @@ export function slice(
   const a = normalizeAxis('slice', axis, x.shape)
   const length = x.shape[a]!
   const stop = end < 0 ? end + length : end
-  if (start < 0 || stop < start || stop > length) {
+  const isRange = Number.isInteger(start) && Number.isInteger(stop) && 0 <= start && start <= stop && stop <= length
+  if (!isRange) {
     throw new LabError('SHAPE', `slice: [${start}, ${end}) is outside axis ${a} of shape ${formatShape(x.shape)}`)
   }
   return start === 0 && stop === length ? x : apply(sliceOp, [x], { axis: a, start, end: stop })
@@ -138,5 +139,8 @@ const padOp = defineOp({
 /** Zeros before and after along one axis. */
 export function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
   const a = normalizeAxis('pad', axis, x.shape)
+  if (![before, after].every(n => Number.isInteger(n) && n >= 0)) {
+    throw new LabError('SHAPE', `pad: expected counts of zeros, got ${before} before and ${after} after axis ${a}`)
+  }
   return before === 0 && after === 0 ? x : apply(padOp, [x], { axis: a, before, after })
 }
