@@ -2,11 +2,11 @@ import { loadModel } from '../checkpoint/load-model.js'
 import { openProbe } from '../data/probe.js'
 import { bitsPerByte, Evaluator, meanNats } from '../forgetting/evaluator.js'
 import { openTokenizer } from '../tokenizer/tokenizer.js'
-import { createEngine } from './engines.js'
+import { createEngine, type EngineOptions } from './engines.js'
 import { openDataset } from './open-dataset.js'
 import { resolveModelDir } from './resolve-model.js'
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends EngineOptions {
   /** Directory or `hf://` address. */
   model: string
   /** What to score: a manifest, a data file or a glob, each under a name. */
@@ -35,7 +35,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
   const { model: where, probes: wanted, maxTokens = Number.MAX_SAFE_INTEGER, device, signal, onProgress } = options
   const dir = await resolveModelDir(where, signal ? { signal } : {})
   const tokenizer = await openTokenizer(dir)
-  const engine = createEngine(device)
+  const engine = createEngine(device, options)
   try {
     const model = await loadModel(dir, engine)
     const seqLen = options.seqLen ?? Math.min(256, model.config.maxPositionEmbeddings)

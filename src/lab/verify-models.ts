@@ -5,10 +5,10 @@ import { type IdentityReport, verifyIdentity } from '../expansion/verify-identit
 import type { Model } from '../model/model.js'
 import { openTokenizer } from '../tokenizer/tokenizer.js'
 import { keyOf, Prng } from '../util/prng.js'
-import { createEngine } from './engines.js'
+import { createEngine, type EngineOptions } from './engines.js'
 import { resolveModelDir } from './resolve-model.js'
 
-export interface VerifyOptions {
+export interface VerifyOptions extends EngineOptions {
   base: string
   expanded: string
   device?: string
@@ -35,6 +35,7 @@ export async function verifyModels({
   device,
   prompts = [],
   signal,
+  ...engineOptions
 }: VerifyOptions): Promise<VerifyResult> {
   const [first, second] = await Promise.all(
     [base, expanded].map(async where => openCheckpoint(await resolveModelDir(where, signal ? { signal } : {}))),
@@ -50,7 +51,7 @@ export async function verifyModels({
       newLayers: added,
       reasons,
     }
-  const engine = createEngine(device)
+  const engine = createEngine(device, engineOptions)
   try {
     const models: Model[] = [await loadModel(first!, engine), await loadModel(second!, engine)]
     const report = await verifyIdentity(models[0]!, models[1]!, [
