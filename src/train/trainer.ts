@@ -44,6 +44,8 @@ export interface TrainerOptions {
   runDir: string
   /** Called before the first step, every `probeEverySteps` and after the last step. */
   measure: Measure
+  /** Awaited before every step, its time not counted: how a front pauses a run. */
+  beforeStep?: () => Promise<void>
   /** Go on from here (restored by {@link restoreCheckpoint}). */
   from?: Position
 }
@@ -74,6 +76,7 @@ export class Trainer {
     if (position.step === 0 && this.#options.metrics.last === null) await this.#measure()
     if (signal?.aborted && position.step < recipe.steps) return 'interrupted'
     while (position.step < recipe.steps) {
+      await this.#options.beforeStep?.()
       await this.#step()
       const isLast = position.step === recipe.steps
       if (isLast || position.step % recipe.probeEverySteps === 0) await this.#measure()
