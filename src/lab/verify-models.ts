@@ -45,7 +45,7 @@ export async function verifyModels({
   if (reasons.length > 0)
     return {
       identical: false,
-      maxAbsDiff: Number.POSITIVE_INFINITY,
+      maxAbsDiff: null,
       positions: 0,
       nonFinite: 0,
       newLayers: added,
@@ -54,10 +54,8 @@ export async function verifyModels({
   const engine = createEngine(device, engineOptions)
   try {
     const models: Model[] = [await loadModel(first!, engine), await loadModel(second!, engine)]
-    const report = await verifyIdentity(models[0]!, models[1]!, [
-      ...(await promptRows(first!, prompts)),
-      ...randomRows(first!),
-    ])
+    const rows = [...(await promptRows(first!, prompts)), ...randomRows(first!)]
+    const report = await verifyIdentity(models[0]!, models[1]!, rows, signal ? { signal } : {})
     return { ...report, newLayers: added, reasons: reasonsOf(report) }
   } finally {
     await engine.dispose()
@@ -81,7 +79,8 @@ function mismatches({ config: a }: Checkpoint, { config: b }: Checkpoint): strin
 
 function reasonsOf({ maxAbsDiff, nonFinite, positions }: IdentityReport): string[] {
   const reasons: string[] = []
-  if (maxAbsDiff > 0) reasons.push(`logits differ by up to ${maxAbsDiff.toPrecision(3)} over ${positions} positions`)
+  if (maxAbsDiff !== null && maxAbsDiff > 0)
+    reasons.push(`logits differ by up to ${maxAbsDiff.toPrecision(3)} over ${positions} positions`)
   if (nonFinite > 0) reasons.push(`${nonFinite} of ${positions} positions have a logit that is not finite`)
   return reasons
 }

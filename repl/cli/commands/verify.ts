@@ -52,9 +52,12 @@ export function printVerdict(
   for (const reason of reasons) out.line(`  ${red('-')} ${reason}`)
 }
 
-function comparison(positions: number, maxAbsDiff: number): [string, string][] {
+function comparison(positions: number, maxAbsDiff: number | null): [string, string][] {
   return [
     ['compared', `all logits at ${formatCount(positions)} positions`],
-    ['largest difference', maxAbsDiff === 0 ? '0, bit for bit' : String(maxAbsDiff)],
+    [
+      'largest difference',
+      maxAbsDiff === 0 ? '0, bit for bit' : String(maxAbsDiff ?? 'none: not one position is finite'),
+    ],
   ]
 }
