@@ -16,10 +16,12 @@ describe('the published package', () => {
     expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
       [
         "Emitter",
+        "Lab",
         "LabError",
         "Model",
         "Program",
         "Tensor",
+        "TrainingRun",
         "Variable",
         "adamw",
         "attention",
@@ -30,6 +32,7 @@ describe('the published package', () => {
         "concat",
         "contributionTable",
         "createEngine",
+        "datasetNames",
         "devices",
         "didYouMean",
         "elementCount",

@@ -12,7 +12,7 @@ import type { RunModel } from './run-model.js'
 export interface RunIdentity {
   /** {@link recipeHash}. */
   recipe: string
-  /** SHA-256 over the frozen tensors, and over the base where one is held beside the model. */
+  /** SHA-256 over the weights that the run starts from. */
   model: string
   tokenizer: string
   /** SHA-256 over the documents of all probes. */
@@ -23,19 +23,18 @@ export interface RunIdentity {
 
 /**
  * The identity of a run that is about to start or to be continued.
+ * @param built with the weights that it starts from: before a checkpoint is read into it
  * @param frozen {@link frozenDigest} of the frozen tensors
  */
 export async function runIdentity(
   recipe: Recipe,
-  { base }: RunModel,
+  { model, trainable }: RunModel,
   data: RunData,
   frozen: string,
 ): Promise<RunIdentity> {
-  const digests = [frozen]
-  if (base) digests.push(await frozenDigest(base, [...base.parameters.keys()]))
   return {
     recipe: recipeHash(recipe),
-    model: sha256(digests),
+    model: sha256([frozen, await frozenDigest(model, trainable)]),
     tokenizer: data.tokenizer.hash,
     probes: sha256(data.probes.map(({ name, documentHashes }) => [name, [...documentHashes].sort()])),
     sources: Object.fromEntries(data.sources.map(({ name, hash }) => [name, hash])),
