@@ -36,10 +36,11 @@ export { elementCount, layerOf, parameterCount, parameterShapes } from './model/
 
 // checkpoints, local and on the Hugging Face Hub
 export { type Checkpoint, openCheckpoint, readModelConfig } from './checkpoint/checkpoint.js'
+export { isHubAddress } from './checkpoint/hub-address.js'
+export { openHubCheckpoint } from './checkpoint/hub-checkpoint.js'
 export type { HubEvent, HubOptions } from './checkpoint/hub-client.js'
 export { type DownloadOptions, type HubProgress, type ResolvedModel, resolveModel } from './checkpoint/hub-download.js'
 export { blockCacheDirectory, hubCacheDirectory, readHubToken } from './checkpoint/hub-environment.js'
-export { openHubCheckpoint } from './checkpoint/hub-checkpoint.js'
 export { loadModel } from './checkpoint/load-model.js'
 export { readFloat32, readSafetensors, type SafetensorsFile } from './checkpoint/read.js'
 export { type SaveOptions, type SaveProgress, saveModel } from './checkpoint/save.js'

@@ -55,6 +55,7 @@ describe('the published package', () => {
         "hubCacheDirectory",
         "input",
         "iota",
+        "isHubAddress",
         "layerMap",
         "layerMapFigure",
         "layerMapText",

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { ByteSource } from '../util/byte-source.js'
 import { openLocalFile } from '../util/byte-source.js'
 import { sha256 } from '../util/canonical-json.js'
@@ -41,11 +42,7 @@ export async function resolveDataset(
   const byPath = new Map<string, DatasetFile>()
   for (const pattern of manifest.files) {
     const found = await listFiles(manifest, pattern, remote)
-    if (found.length === 0)
-      throw new LabError(
-        'DATASET_EMPTY',
-        `dataset ${manifest.name}: no file matches "${pattern}"${isRemote(pattern) ? '' : ` (relative paths start from ${manifest.baseDir})`}`,
-      )
+    if (found.length === 0) throw nothingMatches(manifest, pattern)
     for (const { path, byteLength } of found)
       byPath.set(path, { path, byteLength, format: manifest.format ?? formatOf(manifest.name, path) })
   }
@@ -63,6 +60,14 @@ export async function resolveDataset(
       return remote.open(path, onRetry)
     },
   }
+}
+
+function nothingMatches({ name, baseDir }: DatasetManifest, pattern: string): LabError {
+  const where = isRemote(pattern) ? '' : ` (relative paths start from ${baseDir})`
+  const isFolder =
+    !isRemote(pattern) && statSync(resolvePath(baseDir, pattern), { throwIfNoEntry: false })?.isDirectory()
+  const hint = isFolder ? `; that is a folder: name the files in it, such as ${pattern}/*.jsonl` : ''
+  return new LabError('DATASET_EMPTY', `dataset ${name}: no file matches "${pattern}"${where}${hint}`)
 }
 
 function isRemote(path: string): boolean {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { LayerMap, Provenance } from '../../src/index.js'
@@ -64,7 +64,7 @@ describe('expand', () => {
 
   test('an existing model is replaced only when asked', async () => {
     const refused = await cli('expand', base, expanded, '--groups', '2')
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('already there') })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('(--overwrite)') })
     expect((await cli('expand', base, expanded, '--groups', '2', '--overwrite')).code).toBe(0)
   })
 
@@ -100,6 +100,18 @@ describe('expand', () => {
     )
     expect(stdout).toContain('\nBlocks after\n')
     expect(stdout).toContain('\u001b[?25h')
+  })
+})
+
+describe('eval', () => {
+  const probe = join(dir, 'probe.jsonl')
+  beforeAll(() => writeFileSync(probe, '{"text":"The river and the road."}\n'))
+
+  test('rows longer than the context are refused, a folder is told how to be named', async () => {
+    const long = await cli('eval', base, '--probe', `p=${probe}`, '--seq-len', '129', '--device', 'reference')
+    expect(long).toMatchObject({ code: 1, stderr: expect.stringContaining("longer than the model's 128 positions") })
+    const folder = await cli('eval', base, '--probe', `p=${dir}`, '--device', 'reference')
+    expect(folder).toMatchObject({ code: 1, stderr: expect.stringContaining('that is a folder') })
   })
 })
 

@@ -130,11 +130,12 @@ function print(out: Output, config: ModelConfig, report: Report): void {
     rows.map(([name, count]) => [name, formatCount(count), percent(count / parameters.total)]),
   )
   out.heading('Files')
-  const sizes = files.map(({ name, bytes }) => [name, formatBytes(bytes)] as const)
-  pairs(out, sizes.length > 0 ? sizes : [['weights', 'none: only the configuration is here']])
   const stored = Object.entries(dtypes).map(([dtype, count]) => `${formatCount(count)} ${dtype}`)
-  if (stored.length > 0) pairs(out, [['numbers', stored.join(', ')]])
-  if (unknownTensors.length > 0) pairs(out, [['not used', unknownTensors.join(', ')]])
+  pairs(out, [
+    ...files.map(({ name, bytes }) => [name, formatBytes(bytes)] as const),
+    files.length > 0 ? ['numbers', stored.join(', ')] : ['weights', 'none: only the configuration is here'],
+    ...(unknownTensors.length > 0 ? [['not used', unknownTensors.join(', ')] as const] : []),
+  ])
   out.heading('Tokenizer')
   pairs(out, 'problem' in tokenizer ? [['problem', tokenizer.problem]] : tokenizerRows(tokenizer, config))
   out.heading(provenance ? `Blocks, ${provenance.layers.length} of them new` : 'Blocks')
