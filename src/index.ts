@@ -39,6 +39,7 @@ export { type Checkpoint, openCheckpoint, readModelConfig } from './checkpoint/c
 export type { HubEvent, HubOptions } from './checkpoint/hub-client.js'
 export { type DownloadOptions, type HubProgress, type ResolvedModel, resolveModel } from './checkpoint/hub-download.js'
 export { blockCacheDirectory, hubCacheDirectory, readHubToken } from './checkpoint/hub-environment.js'
+export { openHubCheckpoint } from './checkpoint/hub-checkpoint.js'
 export { loadModel } from './checkpoint/load-model.js'
 export { readFloat32, readSafetensors, type SafetensorsFile } from './checkpoint/read.js'
 export { type SaveOptions, type SaveProgress, saveModel } from './checkpoint/save.js'

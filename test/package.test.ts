@@ -78,6 +78,7 @@ describe('the published package', () => {
         "ones",
         "openCheckpoint",
         "openDataset",
+        "openHubCheckpoint",
         "openLoader",
         "openProbe",
         "openTokenizer",

@@ -5,11 +5,11 @@ import type { Model } from '../model/model.js'
 import type { Tensor } from '../tensor/graph.js'
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
 import { formatCount, formatTable } from '../util/format.js'
-import { createEngine } from './engines.js'
+import { createEngine, type EngineOptions } from './engines.js'
 import { openDataset } from './open-dataset.js'
 import { resolveModelDir } from './resolve-model.js'
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends EngineOptions {
   /** Directory or `hf://` address. */
   model: string
   /** What to score: a manifest, a data file or a glob, each under a name. */
@@ -37,7 +37,7 @@ export interface Evaluation {
 export async function evaluateModel({ model: where, device, ...options }: EvaluateOptions): Promise<Evaluation[]> {
   const dir = await resolveModelDir(where, options.signal ? { signal: options.signal } : {})
   const tokenizer = await openTokenizer(dir)
-  const engine = createEngine(device)
+  const engine = createEngine(device, options)
   try {
     return await scoreProbes({ ...options, model: await loadModel(dir, engine), tokenizer })
   } finally {
