@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { LabError, messageOf } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
+import { readFully } from '../util/read-fully.js'
 import { toFloat32 } from './convert.js'
 import { headerLength, parseHeader } from './header.js'
 import type { TensorSource } from './tensor-source.js'
@@ -14,9 +15,6 @@ export interface SafetensorsFile {
   fileBytes: number
 }
 
-/** Node reads at most 2^31 - 1 bytes at once. */
-const maxReadBytes = 2 ** 30
-
 async function openForReading(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r')
@@ -26,22 +24,13 @@ async function openForReading(path: string): Promise<FileHandle> {
 }
 
 /** Fills `target` from `position`; a file that ends early is an error. */
-async function readFully(file: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
-  let done = 0
-  while (done < target.byteLength) {
-    const { bytesRead } = await file.read(
-      target,
-      done,
-      Math.min(target.byteLength - done, maxReadBytes),
-      position + done,
-    )
-    if (bytesRead === 0)
-      throw new LabError(
-        'SAFETENSORS_TRUNCATED',
-        `${path}: expected ${target.byteLength} bytes at ${position}, the file ends after ${done} of them.`,
-      )
-    done += bytesRead
-  }
+async function readAll(file: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
+  const done = await readFully(file, target, position)
+  if (done === target.byteLength) return
+  throw new LabError(
+    'SAFETENSORS_TRUNCATED',
+    `${path}: expected ${target.byteLength} bytes at ${position}, the file ends after ${done} of them.`,
+  )
 }
 
 /** Reads the bytes `start <= i < end` of a file. */
@@ -76,7 +65,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     if (!stat.isFile()) throw new LabError('FILE_READ', `${path} is not a file; expected a .safetensors file.`)
     return await readHeader(path, stat.size, async (start, end) => {
       const bytes = new Uint8Array(end - start)
-      await readFully(file, bytes, start, path)
+      await readAll(file, bytes, start, path)
       return bytes
     })
   } finally {
@@ -100,7 +89,7 @@ export async function readTensor(source: TensorSource): Promise<Uint8Array> {
   const file = await openForReading(source.path)
   try {
     const bytes = new Uint8Array(source.byteLength)
-    await readFully(file, bytes, source.byteOffset, source.path)
+    await readAll(file, bytes, source.byteOffset, source.path)
     return bytes
   } finally {
     await file.close()
@@ -122,7 +111,7 @@ export async function* readChunks(source: TensorSource, chunkBytes = 8 * 2 ** 20
     const buffer = new Uint8Array(Math.min(chunkBytes, source.byteLength))
     for (let done = 0; done < source.byteLength; done += buffer.byteLength) {
       const chunk = buffer.subarray(0, Math.min(buffer.byteLength, source.byteLength - done))
-      await readFully(file, chunk, source.byteOffset + done, source.path)
+      await readAll(file, chunk, source.byteOffset + done, source.path)
       yield chunk
     }
   } finally {
