@@ -1,0 +1,242 @@
+import type { HostArray } from '../../tensor/dtype.js'
+import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
+import type { TensorSpec } from '../../tensor/graph.js'
+import type { ProgramSpec } from '../../tensor/lower.js'
+import { LabError, messageOf } from '../../util/errors.js'
+import { initialData } from '../initial-data.js'
+import { nativeOps } from './kernels.js'
+import { startBackend, type Tf, type TfTensor, tfjsCore } from './load.js'
+import { compileProgram, disposeProgram, evaluate, peakBytes, type TfProgram } from './program.js'
+import { download, tfBytes, upload } from './transfer.js'
+
+export interface TfjsEngineOptions {
+  /** The tfjs to compute with (default: the lab's own tfjs-core with its wasm and cpu backends). */
+  tf?: Tf
+  /** A backend that is registered with it (default `wasm`). */
+  backend?: string
+  /** Work done before other things of this thread get their turn; one kernel is never cut (default 8). */
+  sliceMs?: number
+}
+
+interface Slot {
+  readonly spec: TensorSpec
+  tensor: TfTensor
+}
+
+/**
+ * tfjs-core's kernels on one registered backend, on the calling thread. Between kernels the thread's other work gets its
+ * turn; a kernel itself is not interrupted, so big models belong on the worker of `createEngine('tfjs')`. Everything runs
+ * on the backend named, whatever tfjs's current one is in between.
+ */
+export class TfjsEngine implements Engine {
+  readonly name = 'tfjs'
+  readonly device: string
+  readonly nativeOps = nativeOps
+  readonly #tf: Tf
+  readonly #sliceMs: number
+  readonly #variables = new Map<number, Slot>()
+  readonly #programs = new Map<string, TfProgram>()
+  readonly #loaded: TfProgram[] = []
+  #tail: Promise<unknown>
+  #nextId = 0
+  #closed: LabError | null = null
+
+  constructor({ tf = tfjsCore(), backend = 'wasm', sliceMs = 8 }: TfjsEngineOptions = {}) {
+    this.device = backend
+    this.#tf = tf
+    this.#sliceMs = sliceMs
+    this.#tail = this.#start()
+  }
+
+  get description(): string {
+    return `tfjs ${this.#tf.version_core} on ${this.device}, f32`
+  }
+
+  /** Resolves when the backend has started. @throws LabError DEVICE when it is unknown or cannot start */
+  ready(): Promise<void> {
+    return this.#queue(() => undefined)
+  }
+
+  createVariable(spec: TensorSpec, init: VariableInit): number {
+    this.#check()
+    const id = this.#nextId++
+    const kept: VariableInit = init.kind === 'host' && !init.transfer ? { ...init, data: init.data.slice() } : init
+    this.#order(() => {
+      this.#variables.set(id, { spec, tensor: upload(this.#tf, initialData(spec, kept), spec) })
+    })
+    return id
+  }
+
+  readVariable(variable: number): Promise<HostArray> {
+    return this.#queue(() => {
+      const { tensor, spec } = this.#slot(variable)
+      return download(tensor, spec.dtype)
+    })
+  }
+
+  writeVariable(variable: number, data: HostArray): void {
+    this.#check()
+    const copy = data.slice()
+    this.#order(() => {
+      const slot = this.#slot(variable)
+      replace(slot, upload(this.#tf, copy, slot.spec))
+    })
+  }
+
+  disposeVariable(variable: number): void {
+    if (this.#closed) return
+    this.#order(() => {
+      this.#variables.get(variable)?.tensor.dispose()
+      this.#variables.delete(variable)
+    })
+  }
+
+  load(spec: ProgramSpec, key: string): Promise<number> {
+    return this.#queue(() => {
+      const known = this.#programs.get(key)
+      if (known) return this.#loaded.indexOf(known)
+      const program = this.#onBackend(() => compileProgram(this.#tf, this.device, spec))
+      this.#programs.set(key, program)
+      return this.#loaded.push(program) - 1
+    })
+  }
+
+  run(
+    program: number,
+    inputs: readonly HostArray[],
+    variables: readonly number[],
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<HostArray[]> {
+    return this.#queue(() => this.#run(this.#loaded[program]!, inputs, variables, signal))
+  }
+
+  memory(): Promise<EngineMemory> {
+    return this.#queue(() => {
+      const slots = [...this.#variables.values()]
+      const variableBytes = slots.reduce((n, { spec }) => n + tfBytes(spec), 0)
+      return { variableBytes, variables: slots.length, programs: this.#programs.size }
+    })
+  }
+
+  workingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
+    return tfjsWorkingBytes(programs)
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#closed) return
+    await this.#queue(() => {
+      for (const { tensor } of this.#variables.values()) tensor.dispose()
+      for (const program of this.#loaded) disposeProgram(program)
+      this.#variables.clear()
+      this.#closed ??= new LabError('ENGINE_CLOSED', 'tfjs: the engine has been disposed')
+    })
+  }
+
+  async #start(): Promise<void> {
+    const before = this.#tf.getBackend()
+    try {
+      await startBackend(this.#tf, this.device)
+      if (before && before !== this.device) await this.#tf.setBackend(before)
+    } catch (error) {
+      this.#closed = error instanceof LabError ? error : new LabError('ENGINE', `tfjs: ${messageOf(error)}`)
+    }
+  }
+
+  async #run(
+    program: TfProgram,
+    inputs: readonly HostArray[],
+    variables: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<HostArray[]> {
+    const { spec } = program
+    const slots = variables.map(id => this.#slot(id))
+    const given = new Map(spec.variables.map((value, slot) => [value, slots[slot]!.tensor]))
+    const uploaded = spec.inputs.map(({ value }, i) => {
+      const tensor = this.#onBackend(() => upload(this.#tf, inputs[i]!, spec.values[value]!))
+      given.set(value, tensor)
+      return tensor
+    })
+    let results: TfTensor[] = []
+    try {
+      results = await this.#drive(evaluate(this.#tf, program, given), signal)
+      const outputs = await Promise.all(
+        spec.outputs.map((value, i) => download(results[i]!, spec.values[value]!.dtype)),
+      )
+      spec.updates.forEach(({ slot }, i) => {
+        replace(slots[slot]!, results[spec.outputs.length + i]!)
+      })
+      results = results.slice(0, spec.outputs.length)
+      return outputs
+    } finally {
+      for (const tensor of [...uploaded, ...results]) tensor.dispose()
+    }
+  }
+
+  /** Runs in slices; what waits in the event loop has its turn in between. */
+  async #drive<T>(work: Generator<void, T, void>, signal: AbortSignal | undefined): Promise<T> {
+    for (;;) {
+      if (signal?.aborted) {
+        work.return(undefined as never)
+        throw new LabError('ABORTED', 'the run was aborted')
+      }
+      const step = this.#onBackend(() => {
+        const until = performance.now() + this.#sliceMs
+        let next = work.next()
+        while (!next.done && performance.now() < until) next = work.next()
+        return next
+      })
+      if (step.done) return step.value
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+
+  /** Synchronous work with this engine's backend as tfjs's current one. */
+  #onBackend<T>(work: () => T): T {
+    const current = this.#tf.getBackend()
+    if (current === this.device) return work()
+    // both have started, and then setBackend takes effect before it returns
+    void this.#tf.setBackend(this.device)
+    try {
+      return work()
+    } finally {
+      void this.#tf.setBackend(current)
+    }
+  }
+
+  /** Calls take effect in the order in which they were made, each when the one before has ended. */
+  #queue<T>(work: () => T | Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => {
+      this.#check()
+      return work()
+    })
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+
+  /** {@link queue} for calls that nobody waits for: when one fails, the engine cannot go on. */
+  #order(work: () => void): void {
+    this.#queue(() => this.#onBackend(work)).catch((error: unknown) => {
+      this.#closed ??= error instanceof LabError ? error : new LabError('ENGINE', `tfjs: ${messageOf(error)}`)
+    })
+  }
+
+  #slot(variable: number): Slot {
+    const slot = this.#variables.get(variable)
+    if (!slot) throw new LabError('DISPOSED', `tfjs: variable ${variable} has been disposed`)
+    return slot
+  }
+
+  #check(): void {
+    if (this.#closed) throw this.#closed
+  }
+}
+
+/** What tfjs will hold besides variables. New values of updates count as live: they take the old ones' place when a run ends. */
+export function tfjsWorkingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
+  return { intermediate: Math.max(0, ...programs.map(peakBytes)), spare: 0, programs: 0 }
+}
+
+function replace(slot: Slot, tensor: TfTensor): void {
+  slot.tensor.dispose()
+  slot.tensor = tensor
+}
