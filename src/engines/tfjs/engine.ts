@@ -16,6 +16,8 @@ export interface TfjsEngineOptions {
   backend?: string
   /** Work done before other things of this thread get their turn; one kernel is never cut (default 8). */
   sliceMs?: number
+  /** What more there is to say about the device, for its description. */
+  note?: string
 }
 
 interface Slot {
@@ -34,6 +36,7 @@ export class TfjsEngine implements Engine {
   readonly nativeOps = nativeOps
   readonly #tf: Tf
   readonly #sliceMs: number
+  readonly #note: string
   readonly #variables = new Map<number, Slot>()
   readonly #programs = new Map<string, TfProgram>()
   readonly #loaded: TfProgram[] = []
@@ -41,7 +44,8 @@ export class TfjsEngine implements Engine {
   #nextId = 0
   #closed: LabError | null = null
 
-  constructor({ tf = tfjsCore(), backend = 'wasm', sliceMs = 8 }: TfjsEngineOptions = {}) {
+  constructor({ tf = tfjsCore(), backend = 'wasm', sliceMs = 8, note = '' }: TfjsEngineOptions = {}) {
+    this.#note = note && ` (${note})`
     this.device = backend
     this.#tf = tf
     this.#sliceMs = sliceMs
@@ -49,7 +53,7 @@ export class TfjsEngine implements Engine {
   }
 
   get description(): string {
-    return `tfjs ${this.#tf.version_core} on ${this.device}, f32`
+    return `tfjs ${this.#tf.version_core} on ${this.device}${this.#note}, f32`
   }
 
   /** Resolves when the backend has started. @throws LabError DEVICE when it is unknown or cannot start */
@@ -135,10 +139,14 @@ export class TfjsEngine implements Engine {
   async #start(): Promise<void> {
     const before = this.#tf.getBackend()
     try {
-      await startBackend(this.#tf, this.device)
-      if (before && before !== this.device) await this.#tf.setBackend(before)
+      // one that has started takes effect before setBackend returns: nobody else sees it as the current one
+      if (this.#tf.engine().registry[this.device]) this.#onBackend(() => undefined)
+      else {
+        await startBackend(this.#tf, this.device)
+        if (before) await this.#tf.setBackend(before)
+      }
     } catch (error) {
-      this.#closed = error instanceof LabError ? error : new LabError('ENGINE', `tfjs: ${messageOf(error)}`)
+      this.#fail(error)
     }
   }
 
@@ -209,15 +217,21 @@ export class TfjsEngine implements Engine {
       this.#check()
       return work()
     })
-    this.#tail = result.catch(() => undefined)
+    this.#tail = result.catch(error => {
+      // a trap in WebAssembly leaves its memory in an unknown state
+      if (error instanceof Error && ((error.cause ?? error) as Error).name === 'RuntimeError') this.#fail(error)
+    })
     return result
   }
 
   /** {@link queue} for calls that nobody waits for: when one fails, the engine cannot go on. */
   #order(work: () => void): void {
-    this.#queue(() => this.#onBackend(work)).catch((error: unknown) => {
-      this.#closed ??= error instanceof LabError ? error : new LabError('ENGINE', `tfjs: ${messageOf(error)}`)
-    })
+    this.#queue(() => this.#onBackend(work)).catch(error => this.#fail(error))
+  }
+
+  /** Every later call is told why. */
+  #fail(error: unknown): void {
+    this.#closed ??= error instanceof LabError ? error : new LabError('ENGINE', `tfjs: ${messageOf(error)}`)
   }
 
   #slot(variable: number): Slot {

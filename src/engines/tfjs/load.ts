@@ -66,7 +66,8 @@ function guardMalloc(tf: Tf): void {
   const malloc = wasm._malloc
   if (malloc.guarded) return
   const guarded = (bytes: number) => {
-    const address = malloc(bytes)
+    // beyond 4 GiB the size wraps around, and a few bytes are handed out for it
+    const address = bytes < 2 ** 32 ? malloc(bytes) : 0
     if (address === 0 && bytes > 0) {
       throw new LabError(
         'OUT_OF_MEMORY',
