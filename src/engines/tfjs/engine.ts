@@ -213,15 +213,24 @@ export class TfjsEngine implements Engine {
 
   /** Calls take effect in the order in which they were made, each when the one before has ended. */
   #queue<T>(work: () => T | Promise<T>): Promise<T> {
-    const result = this.#tail.then(() => {
+    const result = this.#tail.then(async () => {
       this.#check()
-      return work()
+      try {
+        return await work()
+      } catch (error) {
+        throw this.#told(error)
+      }
     })
-    this.#tail = result.catch(error => {
-      // a trap in WebAssembly leaves its memory in an unknown state
-      if (error instanceof Error && ((error.cause ?? error) as Error).name === 'RuntimeError') this.#fail(error)
-    })
+    this.#tail = result.catch(() => undefined)
     return result
+  }
+
+  /** The error that callers get. A trap in WebAssembly leaves its memory in an unknown state: the engine ends with it. */
+  #told(error: unknown): LabError {
+    const told =
+      error instanceof LabError ? error : new LabError('ENGINE', `tfjs: ${messageOf(error)}`, { cause: error })
+    if ((told.cause as Error | undefined)?.name === 'RuntimeError') this.#fail(told)
+    return told
   }
 
   /** {@link queue} for calls that nobody waits for: when one fails, the engine cannot go on. */

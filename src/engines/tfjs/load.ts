@@ -60,18 +60,20 @@ interface WasmModule {
   _malloc: ((bytes: number) => number) & { guarded?: true }
 }
 
+/** Sizes from here on are negative numbers to the kernels. */
+const TENSOR_BYTES = 2 ** 31
+
 /** The wasm backend takes address 0 of a failed allocation for memory and overwrites itself; this makes it an error. */
 function guardMalloc(tf: Tf): void {
   const { wasm } = tf.backend() as unknown as { wasm: WasmModule }
   const malloc = wasm._malloc
   if (malloc.guarded) return
   const guarded = (bytes: number) => {
-    // beyond 4 GiB the size wraps around, and a few bytes are handed out for it
-    const address = bytes < 2 ** 32 ? malloc(bytes) : 0
+    const address = bytes < TENSOR_BYTES ? malloc(bytes) : 0
     if (address === 0 && bytes > 0) {
       throw new LabError(
         'OUT_OF_MEMORY',
-        `tfjs wasm: no room for ${bytes} bytes beside the ${tf.memory().numBytes} in use; its memory ends at 4 GiB. Use a smaller batch, rows or model, or another device.`,
+        `tfjs wasm: no room for ${bytes} bytes beside the ${tf.memory().numBytes} in use; its memory ends at 4 GiB, one tensor at 2. Use a smaller batch, rows or model, or another device.`,
       )
     }
     return address
