@@ -120,8 +120,7 @@ export class WorkerEngine implements Engine {
   }
 
   async dispose(): Promise<void> {
-    if (this.#closed) return
-    await this.#call({ kind: 'dispose' })
+    if (!this.#closed) await this.#call({ kind: 'dispose' })
     this.#fail(new LabError('ENGINE_CLOSED', `${this.name}: the engine has been disposed`))
     await this.#worker.terminate()
   }

@@ -145,6 +145,21 @@ for (const backend of ['wasm', 'cpu']) {
 }
 
 describe('loadTf', () => {
+  it('leaves errors that nobody catches to those who listened before', () => {
+    const program = `
+      import { loadTf } from './src/engines/tfjs/interop.ts'
+      const count = () => [process.listenerCount('uncaughtException'), process.listenerCount('unhandledRejection')].join()
+      const before = count()
+      void loadTf().then(tf => process.stdout.write(JSON.stringify([tf.getBackend(), before, count()])))
+    `
+    const node = ['--import', 'tsx', '--input-type=module', '--eval', program]
+    const [backend, before, after] = JSON.parse(
+      execFileSync(process.execPath, node, { encoding: 'utf8', cwd: repositoryRoot }),
+    ) as string[]
+    expect(backend).toBe('wasm')
+    expect(after).toBe(before)
+  })
+
   it('names the backends there are when one is unknown', async () => {
     await expect(loadTf({ backend: 'wams' })).rejects.toThrow(/no backend "wams".*Did you mean "wasm"/)
   })

@@ -97,6 +97,13 @@ describe.each(['cpu', 'wasm'])('the tfjs engine on %s', backend => {
     w.dispose()
   })
 
+  it('frees everything when it is disposed after a failure, too', async () => {
+    const w = weight([1, 2])
+    const missing = { kind: 'file', path: '/nowhere', byteOffset: 0, byteLength: 8, dtype: 'f32' } as const
+    engine.createVariable({ shape: [2], dtype: 'f32' }, missing)
+    await expect(w.read()).rejects.toThrow(/nowhere/)
+  })
+
   it('lets other work of the thread in between kernels, and stops between two of them when aborted', async () => {
     const slow = new TfjsEngine({ backend, sliceMs: 0 })
     const w = new Variable([4], 'f32', { kind: 'zeros' }, { engine: slow })
@@ -140,6 +147,40 @@ describe.each(['cpu', 'wasm'])('the tfjs engine on %s', backend => {
       )
     }
     expect(undeclared).toEqual([])
+  })
+})
+
+describe('the worker', () => {
+  it('ends a run between two kernels when it is aborted, and goes on with the next', async () => {
+    const engine = createEngine('tfjs:cpu')
+    const w = new Variable([64, 64], 'f32', { kind: 'zeros' }, { engine })
+    let value = w.value
+    for (let i = 0; i < 400; i++) value = add(matmul(value, w.value), 1)
+    const program = compile({ outputs: {}, updates: [[w, value]] })
+    await program.load()
+    const controller = new AbortController()
+    const run = program.run({}, { signal: controller.signal })
+    setTimeout(() => controller.abort(), 20)
+    await expect(run).rejects.toMatchObject({ code: 'ABORTED' })
+    expect((await w.read()).every(v => v === 0)).toBe(true)
+    const [total] = await realize([sum(add(w.value, 1))])
+    expect(total![0]).toBe(64 * 64)
+    await engine.dispose()
+  })
+
+  it('reports what it cannot go on after, to everything that waits and to every later call', async () => {
+    const engine = createEngine('tfjs:wasm')
+    const missing = {
+      kind: 'file',
+      path: '/nowhere/model.safetensors',
+      byteOffset: 0,
+      byteLength: 8,
+      dtype: 'bf16',
+    } as const
+    const w = new Variable([4], 'f32', missing, { engine })
+    await expect(w.read()).rejects.toThrow(/nowhere/)
+    await expect(engine.memory()).rejects.toThrow(/nowhere/)
+    await engine.dispose()
   })
 })
 

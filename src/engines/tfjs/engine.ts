@@ -43,6 +43,8 @@ export class TfjsEngine implements Engine {
   #tail: Promise<unknown>
   #nextId = 0
   #closed: LabError | null = null
+  #disposed: Promise<void> | null = null
+  #trapped = false
 
   constructor({ tf = tfjsCore(), backend = 'wasm', sliceMs = 8, note = '' }: TfjsEngineOptions = {}) {
     this.#note = note && ` (${note})`
@@ -127,13 +129,20 @@ export class TfjsEngine implements Engine {
   }
 
   async dispose(): Promise<void> {
-    if (this.#closed) return
-    await this.#queue(() => {
-      for (const { tensor } of this.#variables.values()) tensor.dispose()
-      for (const program of this.#loaded) disposeProgram(program)
-      this.#variables.clear()
-      this.#closed ??= new LabError('ENGINE_CLOSED', 'tfjs: the engine has been disposed')
-    })
+    if (this.#disposed) return this.#disposed
+    this.#disposed = this.#tail.then(() => this.#free())
+    this.#tail = this.#disposed
+    return this.#disposed
+  }
+
+  #free(): void {
+    this.#closed ??= new LabError('ENGINE_CLOSED', 'tfjs: the engine has been disposed')
+    const tensors = [...this.#variables.values()].map(({ tensor }) => tensor)
+    this.#variables.clear()
+    // after a trap nothing can be freed any more: the memory goes with the backend
+    if (this.#trapped) return
+    for (const tensor of tensors) tensor.dispose()
+    for (const program of this.#loaded) disposeProgram(program)
   }
 
   async #start(): Promise<void> {
@@ -229,7 +238,10 @@ export class TfjsEngine implements Engine {
   #told(error: unknown): LabError {
     const told =
       error instanceof LabError ? error : new LabError('ENGINE', `tfjs: ${messageOf(error)}`, { cause: error })
-    if ((told.cause as Error | undefined)?.name === 'RuntimeError') this.#fail(told)
+    if ((told.cause as Error | undefined)?.name === 'RuntimeError') {
+      this.#trapped = true
+      this.#fail(told)
+    }
     return told
   }
 

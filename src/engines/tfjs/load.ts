@@ -52,8 +52,25 @@ export async function startBackend(tf: Tf, backend: string): Promise<void> {
       `tfjs has no backend "${backend}"; registered are ${registered.join(', ')}. Register your own with tf.registerBackend first.${didYouMean(backend, registered)}`,
     )
   }
-  if (!(await tf.setBackend(backend))) throw new LabError('DEVICE', `tfjs: the backend "${backend}" could not start`)
+  if (!(await keepingProcessListeners(() => tf.setBackend(backend)))) {
+    throw new LabError('DEVICE', `tfjs: the backend "${backend}" could not start`)
+  }
   if (backend === 'wasm') guardMalloc(tf)
+}
+
+const processEvents = ['uncaughtException', 'unhandledRejection'] as const
+
+/** The wasm module makes every error that nobody has caught end the process, other people's too: not in a notebook. */
+async function keepingProcessListeners<T>(work: () => Promise<T>): Promise<T> {
+  const before = processEvents.map(event => new Set<unknown>(process.listeners(event as 'uncaughtException')))
+  const result = await work()
+  for (const [i, event] of processEvents.entries()) {
+    for (const listener of process.listeners(event as 'uncaughtException')) {
+      const isModules = /ExitStatus|throw reason/.test(String(listener))
+      if (isModules && !before[i]!.has(listener)) process.removeListener(event, listener)
+    }
+  }
+  return result
 }
 
 interface WasmModule {
