@@ -33,13 +33,13 @@ export {
   fromTf,
   type LoadTfOptions,
   loadTf,
-  type TfTensorLike,
   type ToTfOptions,
+  tf,
   toTf,
   toTfAsync,
   withTf,
 } from './engines/tfjs/interop.js'
-export type { Tf, TfTensor } from './engines/tfjs/load.js'
+export type { TfNamespace, TfTensorLike } from './engines/tfjs/namespace.js'
 
 // models
 export { type ModelConfig, type ModelType, parseModelConfig, type RopeScaling } from './model/config.js'

@@ -116,6 +116,7 @@ describe('the published package', () => {
         "summaryTable",
         "swiglu",
         "tensor",
+        "tf",
         "toPlotly",
         "toTf",
         "toTfAsync",

@@ -1,43 +1,29 @@
 /** Tensors between the lab and tfjs, as a cell mixes them. */
-import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { TfjsEngine } from '../../src/engines/tfjs/engine.js'
-import { fromTf, loadTf, toTf, toTfAsync, withTf } from '../../src/engines/tfjs/interop.js'
-import type { Tf } from '../../src/engines/tfjs/load.js'
+import { fromTf, tf as lazy, loadTf, toTf, toTfAsync, withTf } from '../../src/engines/tfjs/interop.js'
+import type { Tf, TfTensor } from '../../src/engines/tfjs/load.js'
 import '../../src/tensor/fluent.js'
 import type { HostArray } from '../../src/tensor/dtype.js'
+import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, input, tensor } from '../../src/tensor/leaf.js'
 import { cast, where } from '../../src/tensor/ops/elementwise.js'
 import { realize } from '../../src/tensor/program.js'
 import { sizeOf } from '../../src/tensor/shape.js'
 import { Variable } from '../../src/tensor/variable.js'
-import { repositoryRoot } from '../support/shared.js'
 
 const engine = new ReferenceEngine()
 const valuesOf = async (t: Parameters<typeof realize>[0][number]): Promise<HostArray> =>
   (await realize([t], { engine }))[0]!
-
-describe('the library', () => {
-  it('starts without loading tfjs', () => {
-    const program = `
-      import './src/index.ts'
-      import { createRequire } from 'node:module'
-      const loaded = Object.keys(createRequire(import.meta.url).cache).filter(path => path.includes('@tensorflow'))
-      process.stdout.write(JSON.stringify(loaded))
-    `
-    const node = ['--import', 'tsx', '--input-type=module', '--eval', program]
-    expect(execFileSync(process.execPath, node, { encoding: 'utf8', cwd: repositoryRoot })).toBe('[]')
-  })
-})
 
 for (const backend of ['wasm', 'cpu']) {
   describe(`tensors to and from tfjs on ${backend}`, () => {
     let tf: Tf
     let before = 0
     beforeAll(async () => {
-      tf = await loadTf({ backend })
+      tf = await loadTf<Tf>({ backend })
     })
     beforeEach(() => {
       before = tf.memory().numTensors
@@ -48,7 +34,7 @@ for (const backend of ['wasm', 'cpu']) {
         [-1, 2],
         [3, -4],
       ])
-      const there = toTf(x.mul(2))
+      const there = toTf<TfTensor>(x.mul(2))
       const positive = tf.relu(there)
       expect([...(await valuesOf(fromTf(positive).add(1)))]).toEqual([1, 5, 7, 1])
       there.dispose()
@@ -70,7 +56,7 @@ for (const backend of ['wasm', 'cpu']) {
               : dtype === 'bool'
                 ? Uint8Array.from(bits, b => b & 1)
                 : Float32Array.from(bits, b => b / 3)
-          const there = toTf(fromHost(data, shape, dtype))
+          const there = toTf<TfTensor>(fromHost(data, shape, dtype))
           const back = fromTf(there)
           there.dispose()
           expect(back.shape).toEqual(shape)
@@ -84,7 +70,7 @@ for (const backend of ['wasm', 'cpu']) {
 
     it('keeps infinities, NaN and the sign of zero', () => {
       const data = Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 1e-45)
-      const there = toTf(fromHost(data, [5], 'f32'))
+      const there = toTf<TfTensor>(fromHost(data, [5], 'f32'))
       const back = fromTf(there).node.payload
       expect(back?.kind === 'data' && [...back.data].map(x => (Object.is(x, -0) ? '-0' : String(x)))).toEqual(
         [...data].map(x => (Object.is(x, -0) ? '-0' : String(x))),
@@ -94,13 +80,21 @@ for (const backend of ['wasm', 'cpu']) {
 
     it('copies both ways: what one side does to its memory the other does not see', async () => {
       const data = Float32Array.of(1, 2)
-      const there = toTf(fromHost(data, [2], 'f32'))
+      const there = toTf<TfTensor>(fromHost(data, [2], 'f32'))
       data[0] = 100
       const here = fromTf(there)
       there.dispose()
       tf.tensor1d([7, 7]).dispose()
       expect([...(await valuesOf(here))]).toEqual([1, 2])
       expect(tf.memory().numTensors).toBe(before)
+    })
+
+    it('has tf at hand without loading it by name', async () => {
+      const x = tensor([-1, 2])
+      const y = lazy['tidy'](() => fromTf(lazy['relu'](toTf(x)))) as Tensor
+      expect([...(await valuesOf(y))]).toEqual([0, 2])
+      expect(Object.keys(lazy)).toEqual(expect.arrayContaining(['relu', 'tidy']))
+      expect('relu' in lazy).toBe(true)
     })
 
     it('leaves its result to a surrounding tf.tidy', () => {
@@ -113,7 +107,7 @@ for (const backend of ['wasm', 'cpu']) {
 
     it('refuses 16-bit floats until they are widened by name, and tfjs types that we do not have', () => {
       expect(() => toTf(cast(tensor([1]), 'bf16'))).toThrow(/tfjs has no bf16; widen it first/)
-      const widened = toTf(cast(cast(tensor([1.01]), 'bf16'), 'f32'))
+      const widened = toTf<TfTensor>(cast(cast(tensor([1.01]), 'bf16'), 'f32'))
       expect([...widened.dataSync()]).toEqual([1.0078125])
       const text = tf.tensor1d(['a'])
       expect(() => fromTf(text)).toThrow(/expected float32, int32 or bool, got string/)
@@ -134,7 +128,7 @@ for (const backend of ['wasm', 'cpu']) {
       expect(() => toTf(w.value.mul(2))).toThrow(
         /reads model.norm.weight, which lives on the engine tfjs; use await toTfAsync/,
       )
-      const doubled = await toTfAsync(w.value.mul(2))
+      const doubled = await toTfAsync<TfTensor>(w.value.mul(2))
       expect([...doubled.dataSync()]).toEqual([6, 8])
       doubled.dispose()
       await own.dispose()
@@ -145,21 +139,6 @@ for (const backend of ['wasm', 'cpu']) {
 }
 
 describe('loadTf', () => {
-  it('leaves errors that nobody catches to those who listened before', () => {
-    const program = `
-      import { loadTf } from './src/engines/tfjs/interop.ts'
-      const count = () => [process.listenerCount('uncaughtException'), process.listenerCount('unhandledRejection')].join()
-      const before = count()
-      void loadTf().then(tf => process.stdout.write(JSON.stringify([tf.getBackend(), before, count()])))
-    `
-    const node = ['--import', 'tsx', '--input-type=module', '--eval', program]
-    const [backend, before, after] = JSON.parse(
-      execFileSync(process.execPath, node, { encoding: 'utf8', cwd: repositoryRoot }),
-    ) as string[]
-    expect(backend).toBe('wasm')
-    expect(after).toBe(before)
-  })
-
   it('names the backends there are when one is unknown', async () => {
     await expect(loadTf({ backend: 'wams' })).rejects.toThrow(/no backend "wams".*Did you mean "wasm"/)
   })

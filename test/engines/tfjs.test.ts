@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { TfjsEngine } from '../../src/engines/tfjs/engine.js'
 import { tfOps } from '../../src/engines/tfjs/kernels.js'
 import { startBackend, tfjsCore } from '../../src/engines/tfjs/load.js'
-import { tfjsEngine } from '../../src/engines/tfjs/start.js'
 import { createEngine } from '../../src/lab/engines.js'
 import { grad } from '../../src/tensor/autograd.js'
 import type { Engine } from '../../src/tensor/engine.js'
@@ -20,7 +19,6 @@ import { opCases } from './op-cases.js'
 
 conformance('tfjs:cpu on this thread', () => new TfjsEngine({ backend: 'cpu' }))
 conformance('tfjs:wasm on this thread', () => new TfjsEngine({ backend: 'wasm' }))
-conformance('tfjs in a worker', () => tfjsEngine('tfjs'))
 
 const tf = tfjsCore()
 
@@ -150,40 +148,6 @@ describe.each(['cpu', 'wasm'])('the tfjs engine on %s', backend => {
   })
 })
 
-describe('the worker', () => {
-  it('ends a run between two kernels when it is aborted, and goes on with the next', async () => {
-    const engine = createEngine('tfjs:cpu')
-    const w = new Variable([64, 64], 'f32', { kind: 'zeros' }, { engine })
-    let value = w.value
-    for (let i = 0; i < 400; i++) value = add(matmul(value, w.value), 1)
-    const program = compile({ outputs: {}, updates: [[w, value]] })
-    await program.load()
-    const controller = new AbortController()
-    const run = program.run({}, { signal: controller.signal })
-    setTimeout(() => controller.abort(), 20)
-    await expect(run).rejects.toMatchObject({ code: 'ABORTED' })
-    expect((await w.read()).every(v => v === 0)).toBe(true)
-    const [total] = await realize([sum(add(w.value, 1))])
-    expect(total![0]).toBe(64 * 64)
-    await engine.dispose()
-  })
-
-  it('reports what it cannot go on after, to everything that waits and to every later call', async () => {
-    const engine = createEngine('tfjs:wasm')
-    const missing = {
-      kind: 'file',
-      path: '/nowhere/model.safetensors',
-      byteOffset: 0,
-      byteLength: 8,
-      dtype: 'bf16',
-    } as const
-    const w = new Variable([4], 'f32', missing, { engine })
-    await expect(w.read()).rejects.toThrow(/nowhere/)
-    await expect(engine.memory()).rejects.toThrow(/nowhere/)
-    await engine.dispose()
-  })
-})
-
 describe('a backend of the user', () => {
   it('is taken by name, and what it lacks is refused by name before anything runs', async () => {
     await startBackend(tf, 'cpu')
@@ -241,13 +205,5 @@ describe('devices', () => {
       )
     }
     vi.unstubAllEnvs()
-  })
-
-  it('say which backend was taken', async () => {
-    const engine = createEngine('tfjs')
-    await engine.memory()
-    expect([engine.device, engine.description]).toEqual(['wasm', 'tfjs 4.22.0 on wasm, f32'])
-    await engine.dispose()
-    await expect(engine.memory()).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
   })
 })

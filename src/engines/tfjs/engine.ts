@@ -6,12 +6,13 @@ import { LabError, messageOf } from '../../util/errors.js'
 import { initialData } from '../initial-data.js'
 import { nativeOps } from './kernels.js'
 import { startBackend, type Tf, type TfTensor, tfjsCore } from './load.js'
+import type { TfNamespace } from './namespace.js'
 import { compileProgram, disposeProgram, evaluate, peakBytes, type TfProgram } from './program.js'
 import { download, tfBytes, upload } from './transfer.js'
 
 export interface TfjsEngineOptions {
   /** The tfjs to compute with (default: the lab's own tfjs-core with its wasm and cpu backends). */
-  tf?: Tf
+  tf?: TfNamespace
   /** A backend that is registered with it (default `wasm`). */
   backend?: string
   /** Work done before other things of this thread get their turn; one kernel is never cut (default 8). */
@@ -49,7 +50,7 @@ export class TfjsEngine implements Engine {
   constructor({ tf = tfjsCore(), backend = 'wasm', sliceMs = 8, note = '' }: TfjsEngineOptions = {}) {
     this.#note = note && ` (${note})`
     this.device = backend
-    this.#tf = tf
+    this.#tf = tf as Tf
     this.#sliceMs = sliceMs
     this.#tail = this.#start()
   }

@@ -9,6 +9,7 @@ import { Variable } from '../../tensor/variable.js'
 import { LabError } from '../../util/errors.js'
 import { nativeOps } from './kernels.js'
 import { startBackend, type Tf, type TfTensor, tfjsCore, tfjsNode } from './load.js'
+import type { OpenTfTensor, TfNamespace, TfTensorLike } from './namespace.js'
 import { compileProgram, disposeProgram, evaluate } from './program.js'
 import { tfDtype, upload } from './transfer.js'
 
@@ -23,15 +24,15 @@ export interface LoadTfOptions {
  * its backends and tensors with this one.
  * @throws LabError DEVICE for a backend that is unknown or does not start, PACKAGE_MISSING for `tensorflow` without its package
  */
-export async function loadTf({ backend = 'wasm' }: LoadTfOptions = {}): Promise<Tf> {
+export async function loadTf<T = TfNamespace>({ backend = 'wasm' }: LoadTfOptions = {}): Promise<T> {
   const tf = backend === 'tensorflow' ? tfjsNode() : tfjsCore()
   await startBackend(tf, backend)
-  return tf
+  return tf as T
 }
 
 export interface ToTfOptions {
   /** The tfjs that makes the tensor (default: the lab's, which shares its backends with any other copy). */
-  tf?: Tf
+  tf?: TfNamespace
 }
 
 /**
@@ -40,7 +41,8 @@ export interface ToTfOptions {
  * @throws LabError DTYPE for f16 and bf16, which tfjs does not have: `cast(x, 'f32')` says that they are to be widened;
  * ENGINE when the graph reads variables (weights), which live elsewhere: `await toTfAsync(x)`; INPUT when it has placeholders
  */
-export function toTf(x: Tensor, { tf = tfjsCore() }: ToTfOptions = {}): TfTensor {
+export function toTf<T = OpenTfTensor>(x: Tensor, options: ToTfOptions = {}): T {
+  const tf = (options.tf ?? tfjsCore()) as Tf
   checkDtype(x)
   const { spec, data, variables } = lower([x], [], nativeOps)
   const [variable] = variables
@@ -61,7 +63,7 @@ export function toTf(x: Tensor, { tf = tfjsCore() }: ToTfOptions = {}): TfTensor
     // the engine's own tensors outlive every scope; the caller's belong to the caller's scope
     const handed = tf.clone(result)
     result.dispose()
-    return handed
+    return handed as T
   } finally {
     for (const tensor of given.values()) tensor.dispose()
     disposeProgram(program)
@@ -73,21 +75,14 @@ export function toTf(x: Tensor, { tf = tfjsCore() }: ToTfOptions = {}): TfTensor
  * then copied over.
  * @throws LabError DTYPE for f16 and bf16; INPUT for placeholders
  */
-export async function toTfAsync(
+export async function toTfAsync<T = OpenTfTensor>(
   x: Tensor,
-  { tf = tfjsCore(), engine }: ToTfOptions & { engine?: Engine } = {},
-): Promise<TfTensor> {
+  { engine, ...options }: ToTfOptions & { engine?: Engine } = {},
+): Promise<T> {
   checkDtype(x)
+  const tf = (options.tf ?? tfjsCore()) as Tf
   const [data] = await realize([x], engine ? { engine } : {})
-  return tf.tensor(data as Float32Array, [...x.shape], tfDtype(x.dtype))
-}
-
-/** What {@link fromTf} needs of a tensor, so that those of any copy of tfjs fit. */
-export interface TfTensorLike {
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly isDisposed: boolean
-  dataSync(): unknown
+  return tf.tensor(data as Float32Array, [...x.shape], tfDtype(x.dtype)) as T
 }
 
 const dtypes: Record<string, DType> = { float32: 'f32', int32: 'i32', bool: 'bool' }
@@ -109,13 +104,28 @@ export function fromTf(t: TfTensorLike): Tensor {
  * What `work` makes in tfjs as one of our tensors; every tfjs tensor made on the way, the result too, is freed:
  * `const y = withTf(tf => tf.relu(toTf(x)))`. Errors are those of {@link fromTf}.
  */
-export function withTf(work: (tf: Tf) => TfTensor, { tf = tfjsCore() }: ToTfOptions = {}): Tensor {
+export function withTf(work: (tf: TfNamespace) => TfTensorLike, { tf = tfjsCore() }: ToTfOptions = {}): Tensor {
   const made: Tensor[] = []
-  tf.tidy(() => {
+  tf['tidy'](() => {
     made.push(fromTf(work(tf)))
   })
   return made[0]!
 }
+
+/**
+ * tfjs itself, loaded when it is first used: `fromTf(tf.relu(toTf(x)))` without a line of preparation. It computes on `cpu`
+ * until {@link loadTf} has started another backend.
+ */
+export const tf: TfNamespace = new Proxy({} as TfNamespace, {
+  get: (_, name) => Reflect.get(tfjsCore(), name),
+  has: (_, name) => Reflect.has(tfjsCore(), name),
+  ownKeys: () => Reflect.ownKeys(tfjsCore()).filter(name => name !== '__esModule'),
+  getOwnPropertyDescriptor: (_, name) => ({
+    value: Reflect.get(tfjsCore(), name) as unknown,
+    enumerable: true,
+    configurable: true,
+  }),
+})
 
 function checkDtype({ dtype }: Tensor): void {
   if (dtype === 'f16' || dtype === 'bf16') {
