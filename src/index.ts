@@ -121,11 +121,19 @@ export { layerMapFigure } from './plot/figures/blocks.js'
 export { combineFigures } from './plot/figures/combine.js'
 export type { XUnit } from './plot/figures/curves.js'
 export type { LossUnit } from './plot/figures/forgetting.js'
+export { heatMap } from './plot/heat-map.js'
 export { type HtmlReport, type HtmlTable, renderHtml } from './plot/html.js'
 export { type PlotlyFigure, toPlotly } from './plot/plotly.js'
 export { plotlyPath, readPlotlySource } from './plot/plotly-source.js'
 export { renderSvg, type SvgOptions } from './plot/svg.js'
 export { renderTerminal, type TerminalOptions } from './plot/terminal.js'
+
+// lessons: the method step by step, on the session's own model
+export type { Lesson, LessonPart } from './lessons/lesson.js'
+export { lessonSvg } from './lessons/lesson-svg.js'
+export { type LessonTextOptions, lessonText } from './lessons/lesson-text.js'
+export { lessonNames } from './lessons/lessons.js'
+export type { LessonOptions } from './lessons/subject.js'
 
 // the lab: whole jobs, as the command line and the notebooks do them
 export { createEngine, devices, type EngineOptions, optionalDevices } from './lab/engines.js'
@@ -133,12 +141,14 @@ export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/eval
 export { type GenerateTextOptions, generateText } from './lab/generate-text.js'
 export { openDataset } from './lab/open-dataset.js'
 export { resolveModelDir } from './lab/resolve-model.js'
-export {
-  packageVersion,
-  type ProbeSummary,
-  type RunEvents,
-  type RunOptions,
-  type RunResult,
-  runRecipe,
-} from './lab/train-run.js'
+export { packageRoot, packageVersion } from './lab/package.js'
+export type { ProbeSummary, RunEvents, RunResult } from './lab/run-events.js'
+export { type RunOptions, runRecipe } from './lab/run-recipe.js'
 export { type VerifyOptions, type VerifyResult, verifyModels } from './lab/verify-models.js'
+export { datasetNames } from './lab/session/datasets.js'
+export { Lab } from './lab/session/lab.js'
+export type { LabEvents, LabGenerateOptions, LabOptions } from './lab/session/lab-options.js'
+export type { RunRow, RunTableName } from './lab/session/run-shelf.js'
+export type { ProbeSpec, SourceSpec, TrainOptions } from './lab/session/session-recipe.js'
+export { type RunStatus, TrainingRun } from './lab/session/training-run.js'
+export type { SessionProof } from './lab/session/verify-live.js'

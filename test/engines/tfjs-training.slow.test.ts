@@ -1,7 +1,7 @@
 /** A recipe on tfjs gives the losses that it gives on onnxruntime. */
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
-import { runRecipe } from '../../src/lab/train-run.js'
+import { runRecipe } from '../../src/lab/run-recipe.js'
 import { readMetrics } from '../../src/train/metrics.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { temporaryDirectory } from '../support/temporary.js'

@@ -12,6 +12,7 @@ import { gather, gatherLast, scatterAdd, update } from '../../src/tensor/ops/ind
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { expand, zeros } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
+import { silu } from '../../src/tensor/ops/silu.js'
 import { compile, realize } from '../../src/tensor/program.js'
 import { Variable } from '../../src/tensor/variable.js'
 import { conformance, operandsOf, outputsOf, weightedSum } from './conformance.js'
@@ -121,6 +122,31 @@ describe.each(['cpu', 'wasm'])('the tfjs engine on %s', backend => {
     expect([...(await w.read())]).toEqual([0, 0, 0, 0])
     w.dispose()
     await slow.dispose()
+  })
+
+  it('estimates the bytes that a run comes to hold besides variables', async () => {
+    const watched = new TfjsEngine({ backend, sliceMs: 0 })
+    const w = new Variable([64, 64], 'f32', { kind: 'zeros' }, { engine: watched })
+    const x = input('x', [128, 64])
+    const hidden = silu(matmul(silu(matmul(x, w.value)), w.value))
+    const loss = sum(mul(hidden, hidden))
+    const program = compile({ outputs: { loss }, updates: [[w, add(w.value, grad(loss, [w.value])[0]!)]] })
+    await program.load()
+    const base = tf.memory().numBytes
+    let most = 0
+    let running = true
+    const sample = () => {
+      most = Math.max(most, tf.memory().numBytes - base)
+      if (running) setImmediate(sample)
+    }
+    setImmediate(sample)
+    await program.run({ x: new Float32Array(128 * 64) })
+    running = false
+    const { intermediate } = watched.workingBytes([program.lowered.spec])
+    expect(most).toBeLessThanOrEqual(intermediate)
+    expect(most).toBeGreaterThan(0.7 * intermediate)
+    w.dispose()
+    await watched.dispose()
   })
 
   it('every op calls only kernels that it declares', async () => {

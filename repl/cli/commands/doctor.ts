@@ -12,6 +12,7 @@ import {
   messageOf,
   openTokenizer,
   optionalDevices,
+  packageRoot,
   packageVersion,
   readHubToken,
   realize,
@@ -20,7 +21,6 @@ import {
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import type { Output } from '../output.js'
-import { packageRoot } from '../package-root.js'
 import { padVisible } from '../style.js'
 import { pairs } from '../text.js'
 
