@@ -27,6 +27,20 @@ export { remat } from './tensor/remat.js'
 export type { Shape } from './tensor/shape.js'
 export { Variable, type VariableOptions } from './tensor/variable.js'
 
+// tfjs: tensors both ways, and the graph on any of its backends
+export { TfjsEngine, type TfjsEngineOptions } from './engines/tfjs/engine.js'
+export {
+  fromTf,
+  type LoadTfOptions,
+  loadTf,
+  type ToTfOptions,
+  tf,
+  toTf,
+  toTfAsync,
+  withTf,
+} from './engines/tfjs/interop.js'
+export type { TfNamespace, TfTensorLike } from './engines/tfjs/namespace.js'
+
 // models
 export { type ModelConfig, type ModelType, parseModelConfig, type RopeScaling } from './model/config.js'
 export { type ForwardOptions, type ForwardResult, forward, logitsOf, type Weights } from './model/forward.js'
@@ -124,7 +138,7 @@ export { lessonNames } from './lessons/lessons.js'
 export type { LessonOptions } from './lessons/subject.js'
 
 // the lab: whole jobs, as the command line and the notebooks do them
-export { createEngine, devices, type EngineOptions } from './lab/engines.js'
+export { createEngine, devices, type EngineOptions, optionalDevices } from './lab/engines.js'
 export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/evaluate-model.js'
 export { type GenerateTextOptions, generateText } from './lab/generate-text.js'
 export { openDataset } from './lab/open-dataset.js'
