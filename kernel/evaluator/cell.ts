@@ -60,6 +60,11 @@ export class Cell {
   /** Writes to a stream of the cell; writes of one moment become one output. */
   write(name: 'stdout' | 'stderr', text: string): void {
     if (this.wasInterrupted || text === '') return
+    if (this.options.isUnbuffered) this.#send({ kind: 'stream', name, text })
+    else this.#gather(name, text)
+  }
+
+  #gather(name: 'stdout' | 'stderr', text: string): void {
     if (name !== this.#name) this.flush()
     this.#name = name
     this.#text += text

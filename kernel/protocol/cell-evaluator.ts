@@ -22,6 +22,8 @@ export type CellResult =
 export interface RunCellOptions {
   storeHistory?: boolean
   silent?: boolean
+  /** Text of streams comes as it is written, not in batches. */
+  isUnbuffered?: boolean
   /** Outputs of this cell, also those that come after it has ended. */
   onOutput: (output: CellOutput) => void
   input?: (prompt: string, password: boolean) => Promise<string>

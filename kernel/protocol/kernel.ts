@@ -2,9 +2,10 @@
 import type { Worker } from 'node:worker_threads'
 import type { CellEvaluator } from './cell-evaluator.js'
 import type { Comms } from './comms.js'
-import type { ServerOptions, ToMain, ToServer } from './link.js'
+import type { ServerData, ServerOptions, ToMain, ToServer } from './link.js'
 import { KernelSession } from './session.js'
 import { spawnWorker } from './spawn.js'
+import { createTextRing, TextRingWriter } from './text-ring.js'
 import type { Json } from './wire.js'
 
 export class Kernel {
@@ -14,9 +15,10 @@ export class Kernel {
   readonly shutdownRequested: Promise<{ restart: boolean }>
   readonly #closed: Promise<void>
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, textRing: SharedArrayBuffer) {
     this.#worker = worker
-    this.#session = new KernelSession(message => worker.postMessage(message))
+    const post = (message: ToServer) => worker.postMessage(message)
+    this.#session = new KernelSession(post, new TextRingWriter(textRing, () => post({ type: 'text' })))
     worker.on('message', (message: ToMain) => this.#session.onServer(message))
     this.shutdownRequested = new Promise((resolve, reject) => {
       worker.on('message', (message: ToMain) => {
@@ -35,8 +37,10 @@ export class Kernel {
    * @throws Error when a socket cannot be bound
    */
   static async start(options: ServerOptions): Promise<Kernel> {
-    const worker = spawnWorker(new URL('./server-worker.js', import.meta.url), { workerData: options })
-    const kernel = new Kernel(worker)
+    const textRing = createTextRing()
+    const workerData: ServerData = { ...options, textRing }
+    const worker = spawnWorker(new URL('./server-worker.js', import.meta.url), { workerData })
+    const kernel = new Kernel(worker, textRing)
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: ToMain) => {
         if (message.type === 'bound') resolve()
