@@ -16,6 +16,8 @@ const BATCH_CHARS = 1 << 16
 export class Cell {
   /** Number shown to the user: `In[count]`. */
   readonly count: number
+  /** Whether the cell is kept: it has a number of its own, and its source and result can be recalled. */
+  readonly isCounted: boolean
   readonly options: RunCellOptions
   /** Displays that are still being rendered. */
   readonly pending = new Set<Promise<unknown>>()
@@ -26,8 +28,9 @@ export class Cell {
   #timer: NodeJS.Timeout | undefined
   #flushedAt = 0
 
-  constructor(count: number, options: RunCellOptions) {
+  constructor(count: number, options: RunCellOptions & { isCounted?: boolean }) {
     this.count = count
+    this.isCounted = options.isCounted ?? true
     this.options = options
   }
 

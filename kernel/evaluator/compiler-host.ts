@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type TS from '@tslab/typescript-for-tslab'
 import type { Converter } from 'tslab/dist/converter.js'
 import { lowerCell } from './lower.js'
-import { declareInnerVars } from './vars.js'
+import { declareInnerVars, typeOfResult } from './vars.js'
 
 /** A module of the language front end with its compiler: tslab's own build of TypeScript. */
 export type Compiler = typeof TS
@@ -25,6 +25,14 @@ export interface Emitted {
   map: string
   /** Declarations of the `var`s inside loops and blocks, which tslab forgets. */
   innerVars: string
+  /** Type of the last expression; null when the cell ends otherwise. */
+  resultType: string | null
+}
+
+/** The program of the last cell, completion or inspection, and the file in it that is the cell. */
+export interface CellProgram {
+  program: TS.Program
+  file: TS.SourceFile
 }
 
 export interface CompilerHostOptions {
@@ -48,6 +56,8 @@ export interface ConverterHost {
   readonly isCompleteCode: typeof import('tslab/dist/converter.js').isCompleteCode
   /** What the last `convert` emitted for the cell; undefined when it found errors. */
   takeEmitted(): Emitted | undefined
+  /** The program that was made last. */
+  readonly current: CellProgram
   /** Tells the compiler about local files that changed since the last call. */
   refresh(): void
 }
@@ -72,19 +82,27 @@ export function createConverterHost(options: CompilerHostOptions): ConverterHost
     if (name.endsWith('.js')) emitted.js = text
     if (name.endsWith('.js.map')) emitted.map = text
   }
-  const onCell = (file: TS.SourceFile, program: TS.Program): void => {
-    emitted.innerVars = declareInnerVars(ts, file, program)
+  let current: CellProgram | undefined
+  const onProgram = (program: CellProgram): void => {
+    current = program
   }
-  const patched = patchCompiler(ts, options, { watched, capture, onCell })
+  const onCell = ({ file, program }: CellProgram): void => {
+    emitted.innerVars = declareInnerVars(ts, file, program)
+    emitted.resultType = typeOfResult(ts, file, program)
+  }
+  const patched = patchCompiler(ts, options, { watched, capture, onProgram, onCell })
   const tslab = loadConverter(patched)
   return {
     ts,
     converter: tslab.createConverter(),
     isCompleteCode: tslab.isCompleteCode,
     takeEmitted() {
-      const { js, map, innerVars = '' } = emitted
+      const { js, map, innerVars = '', resultType = null } = emitted
       emitted = {}
-      return js === undefined || map === undefined ? undefined : { js, map, innerVars }
+      return js === undefined || map === undefined ? undefined : { js, map, innerVars, resultType }
+    },
+    get current() {
+      return current!
     },
     refresh() {
       for (const [path, entry] of watched) {
@@ -123,7 +141,8 @@ function loadConverter(compiler: Compiler): typeof import('tslab/dist/converter.
 interface Hooks {
   watched: Map<string, Watched>
   capture: (fileName: string, text: string) => void
-  onCell: (file: TS.SourceFile, program: TS.Program) => void
+  onProgram: (program: CellProgram) => void
+  onCell: (program: CellProgram) => void
 }
 
 type PreEmit = (program: TS.Program, files: readonly TS.SourceFile[]) => readonly TS.Diagnostic[]
@@ -190,11 +209,12 @@ interface Internals {
 function wrapBuilder(ts: Compiler, builder: TS.BuilderProgram, options: CompilerHostOptions, hooks: Hooks) {
   const program = builder.getProgram()
   const cell = program.getSourceFiles().find(file => file.fileName.endsWith('/__tslab__.ts'))
+  if (cell) hooks.onProgram({ program, file: cell })
   // tslab reads the names that a cell declares from here; binding this file alone spares a type checker.
   if (cell) (ts as unknown as Internals).bindSourceFile(cell, program.getCompilerOptions())
   const emit: TS.BuilderProgram['emit'] = (file, write, token, onlyDts, transformers) => {
     if (file === undefined || file !== cell) return { emitSkipped: true, diagnostics: [] }
-    hooks.onCell(file, program)
+    hooks.onCell({ file, program })
     const both: TS.WriteFileCallback = (name, text, ...rest) => {
       hooks.capture(name, text)
       write?.(name, text, ...rest)

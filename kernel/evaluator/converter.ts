@@ -29,6 +29,8 @@ export interface CellConverterOptions {
   /** The TypeScript file that a path means, as the module loader sees it. */
   findLocal: (path: string) => string | undefined
   isChecked: (fileName: string) => boolean
+  /** Declarations that only this code needs, before all others. */
+  declarationsFor: (code: string) => string
 }
 
 const moduleNotFound = new Set([2307, 2792])
@@ -91,12 +93,12 @@ export class CellConverter {
 
   complete(code: string, cursor: number) {
     this.#host.refresh()
-    return this.#host.converter.complete(this.#declarations, code, cursor)
+    return this.#host.converter.complete(this.#declarationsFor(code), code, cursor)
   }
 
   inspect(code: string, position: number): TS.QuickInfo | undefined {
     this.#host.refresh()
-    return this.#host.converter.inspect(this.#declarations, code, position) as TS.QuickInfo | undefined
+    return this.#host.converter.inspect(this.#declarationsFor(code), code, position) as TS.QuickInfo | undefined
   }
 
   needsMoreLines(code: string): { completed: boolean; indent?: string } {
@@ -111,12 +113,17 @@ export class CellConverter {
     this.#tolerated = new Set()
     this.#host.refresh()
     this.#host.takeEmitted()
-    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarations, code)
+    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarationsFor(code), code)
     const emitted = this.#host.takeEmitted()
     const errors = diagnostics.filter(diagnostic => diagnostic.category === this.ts.DiagnosticCategory.Error)
     if (errors.length > 0 || emitted === undefined) return { ok: false, diagnostics: errors }
     this.#declarations = emitted.innerVars + (declOutput ?? this.#declarations)
     return { ok: true, emitted, warnings: [] }
+  }
+
+  // What is declared first is what counts; tslab drops the same name of an earlier cell.
+  #declarationsFor(code: string): string {
+    return this.#options.declarationsFor(code) + this.#declarations
   }
 
   #createHost(): ConverterHost {
