@@ -3,6 +3,7 @@ import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
 import type TS from '@tslab/typescript-for-tslab'
 import type { Diagnostic } from 'tslab/dist/converter.js'
+import { type CandidateDetails, candidateDetails } from './candidates.js'
 import { type Compiler, type ConverterHost, createConverterHost, type Emitted } from './compiler-host.js'
 import { isBare, packageOf } from './modules.js'
 
@@ -94,6 +95,11 @@ export class CellConverter {
   complete(code: string, cursor: number) {
     this.#host.refresh()
     return this.#host.converter.complete(this.#declarationsFor(code), code, cursor)
+  }
+
+  /** Signatures and documentation of candidates that {@link complete} has just given for the same code and cursor. */
+  describe(cursor: number, names: readonly string[]): Map<string, CandidateDetails> {
+    return candidateDetails(this.ts, this.#host.current, { cursor, names })
   }
 
   inspect(code: string, position: number): TS.QuickInfo | undefined {

@@ -41,7 +41,10 @@ export interface CompletionType {
   type: string
   start: number
   end: number
+  /** Parameters and result of a function or class. */
   signature?: string
+  /** First paragraph of its documentation. */
+  documentation?: string
 }
 
 /** Names that may replace the characters `start` to `end` (UTF-16 offsets) of the code. */

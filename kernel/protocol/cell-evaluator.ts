@@ -34,7 +34,7 @@ export interface Completion {
   /** UTF-16 indices of the text that a match replaces. */
   start: number
   end: number
-  types?: { text: string; type: string; start: number; end: number; signature?: string }[]
+  types?: { text: string; type: string; start: number; end: number; signature?: string; documentation?: string }[]
 }
 
 export type Completeness = { status: 'complete' | 'invalid' | 'unknown' } | { status: 'incomplete'; indent: string }
