@@ -92,7 +92,13 @@ export class CellConverter {
     if (free.length > 0) this.#declarations = `import { ${free.join(', ')} } from "${from}";\n${this.#declarations}`
   }
 
+  /** Reads the documentation of the language and of Node.js; until then types have none. Returns whether it was to be read. */
+  addDocumentation(): boolean {
+    return this.#host.addDocumentation()
+  }
+
   complete(code: string, cursor: number) {
+    this.addDocumentation()
     this.#host.refresh()
     return this.#host.converter.complete(this.#declarationsFor(code), code, cursor)
   }
@@ -103,6 +109,7 @@ export class CellConverter {
   }
 
   inspect(code: string, position: number): TS.QuickInfo | undefined {
+    this.addDocumentation()
     this.#host.refresh()
     return this.#host.converter.inspect(this.#declarationsFor(code), code, position) as TS.QuickInfo | undefined
   }

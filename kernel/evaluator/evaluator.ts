@@ -1,7 +1,7 @@
 import { Session } from 'node:inspector'
 import { sep } from 'node:path'
 import { Cell, cellStorage, Interrupted } from './cell.js'
-import { loadCompiler, packageRoot } from './compiler-host.js'
+import { loadCompiler, packageRoot, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
 import { isDisplayHandle } from './display.js'
 import { describeDiagnostics, describeError } from './errors.js'
@@ -135,6 +135,16 @@ export class Evaluator {
 
   isComplete(code: string): Completeness {
     return completenessOf(this.#converter, code)
+  }
+
+  /**
+   * Does what would otherwise delay the next cells and completions: reads the documentation of the types, compiles what they need, and
+   * keeps the compiled compiler for the next start. Takes the thread for about a second; for when nothing else is to be done.
+   */
+  warmUp(): void {
+    if (!this.#converter.addDocumentation()) return
+    this.#converter.inspect('Math', 2)
+    saveCompiler()
   }
 
   /** Ends the running cell from the main thread; what it declared is kept. Does nothing when no cell runs. */

@@ -1,5 +1,6 @@
 /** The side of the kernel that runs the user's code: it answers the requests that the server thread passes on. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CellError, CellEvaluator, CellOutput, CellResult, MimeBundle } from './cell-evaluator.js'
 import { CellText } from './cell-text.js'
 import { Comms } from './comms.js'
@@ -33,6 +34,9 @@ export class KernelSession {
   #evaluator: CellEvaluator | null = null
   readonly #waiting: MainRequest[] = []
   #count = 0
+  /** Requests that are being served, and when the last one was done. */
+  #serving = 0
+  #servedAt = performance.now()
   readonly #inputs: Input[] = []
 
   constructor(post: (message: OrderedToServer) => void, ring: TextRingWriter) {
@@ -67,6 +71,12 @@ export class KernelSession {
   interrupt(): void {
     this.#rejectInputs(() => true, 'interrupted')
     this.#evaluator?.interrupt()
+  }
+
+  /** Resolves when for some time no request has come and none is being served. */
+  async idle(forMs: number): Promise<void> {
+    while (this.#serving > 0 || performance.now() - this.#servedAt < forMs)
+      await sleep(forMs / 4, undefined, { ref: false })
   }
 
   /** Sends a message of any type to the front ends, under the cell that calls. @throws TypeError when `content` is no JSON */
@@ -105,6 +115,7 @@ export class KernelSession {
   /** Answers a request; whatever goes wrong, it gets its reply. */
   async #serve(request: MainRequest, evaluator: CellEvaluator): Promise<void> {
     const { id, header } = request
+    this.#serving++
     let reply: Reply
     try {
       reply = await this.#context.run(header, () => this.#answer(request, evaluator))
@@ -117,6 +128,8 @@ export class KernelSession {
     }
     const { msgType, content, outcome } = reply
     this.#post({ type: 'reply', id, msgType, content: toJson(content), ...(outcome && { outcome }) })
+    this.#serving--
+    this.#servedAt = performance.now()
   }
 
   async #answer(request: MainRequest, evaluator: CellEvaluator): Promise<Reply> {
