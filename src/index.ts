@@ -80,6 +80,7 @@ export { trainBpe } from './tokenizer/train-bpe.js'
 export {
   type ContributionRecord,
   type EventRecord,
+  type GradientRecord,
   type MetricRecord,
   type ProbeRecord,
   readMetrics,
@@ -87,9 +88,11 @@ export {
 } from './train/metrics.js'
 export { loadRecipe, parseRecipe, type Recipe } from './train/recipe.js'
 export { checkpointSteps, metricsFile, modelFolder, readRun, runFile } from './train/run-directory.js'
+export { TensorBoardWriter, tensorboardFolder } from './train/tensorboard.js'
 
 // forgetting: tables and figures of runs
 export { type RunFigureName, type RunFigureOptions, runFigure, runFigureNames } from './forgetting/figures.js'
+export { readLayerMap, readRunRecords } from './forgetting/read-run.js'
 export {
   contributionTable,
   eventTable,
@@ -102,6 +105,7 @@ export {
 } from './forgetting/tables.js'
 
 // plots
+export { figureCsv } from './plot/csv.js'
 export type { Figure } from './plot/figure.js'
 export { layerMapFigure } from './plot/figures/blocks.js'
 export { combineFigures } from './plot/figures/combine.js'

@@ -89,6 +89,7 @@ describe('help', () => {
           "--resume",
           "--device",
           "--threads",
+          "--tensorboard",
           "-h, --help",
           "--json",
         ],

@@ -21,6 +21,7 @@ interface Options {
   resume?: boolean
   device: string
   threads?: number
+  tensorboard?: boolean
 }
 
 export function trainCommand(context: CommandContext): Command {
@@ -32,6 +33,7 @@ export function trainCommand(context: CommandContext): Command {
     .option('--resume', 'go on from the newest checkpoint of the run')
     .addOption(deviceOption())
     .option('--threads <n>', 'threads that compute (default: one a core)', wholeNumber(1))
+    .option('--tensorboard', 'write event files for TensorBoard to RUN/tensorboard')
     .addHelpText('after', examples)
     .action(async (recipe: string, options: Options) => train(context, recipe, options))
 }
