@@ -117,6 +117,10 @@ export { plotlyPath, readPlotlySource } from './plot/plotly-source.js'
 export { renderSvg, type SvgOptions } from './plot/svg.js'
 export { renderTerminal, type TerminalOptions } from './plot/terminal.js'
 
+// the live page of runs
+export type { LiveControls } from './live/controls.js'
+export { LiveServer, type LiveServerOptions } from './live/server.js'
+
 // the lab: whole jobs, as the command line and the notebooks do them
 export { createEngine, devices, type EngineOptions } from './lab/engines.js'
 export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/evaluate-model.js'

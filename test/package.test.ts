@@ -17,6 +17,7 @@ describe('the published package', () => {
       [
         "Emitter",
         "LabError",
+        "LiveServer",
         "Model",
         "Program",
         "Tensor",

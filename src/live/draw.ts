@@ -1,0 +1,79 @@
+import { type RunFigureName, type RunFigureOptions, runFigure } from '../forgetting/figures.js'
+import type { Figure } from '../plot/figure.js'
+import { toPlotly } from '../plot/plotly.js'
+import { hasData } from '../plot/scale.js'
+import type { LiveRun } from './live-run.js'
+import type { View } from './protocol.js'
+
+/** Points of a curve that is sent to a page: two for each pixel that a panel is wide. */
+const MAX_POINTS = 1000
+
+/** Figures made of the records of training steps alone; the others are made of all other records, but for `dashboard`. */
+const ofTraining: ReadonlySet<RunFigureName> = new Set(['loss', 'gradients', 'throughput', 'mix'])
+
+/** The figure of all runs that the view does not hide. */
+export function drawFigure(name: RunFigureName, runs: readonly LiveRun[], view: View): Figure {
+  const { x, smoothing, logX, logY, clipOutliers, unit, hidden } = view
+  const options: RunFigureOptions = {
+    x,
+    logX,
+    clipOutliers,
+    unit,
+    maxPoints: MAX_POINTS,
+    allRuns: runs.map(run => run.name),
+    ...(smoothing === null ? {} : { smoothing }),
+    ...(logY === null ? {} : { logY }),
+  }
+  const shown = runs.filter(run => !hidden.includes(run.name))
+  return runFigure(
+    name,
+    shown.map(run => run.records),
+    options,
+  )
+}
+
+/** What a figure depends on, as text that changes when any of it does. */
+export function figureKey(name: RunFigureName, runs: readonly LiveRun[], view: View): string {
+  const versions = runs.map(({ name: run, version: { train, other } }) =>
+    view.hidden.includes(run)
+      ? run
+      : [run, name === 'dashboard' ? train + other : ofTraining.has(name) ? train : other],
+  )
+  return JSON.stringify([name, view, versions])
+}
+
+/** A figure ready to be sent: the JSON of its message. */
+export interface DrawnFigure {
+  key: string
+  json: string
+  /** Milliseconds that drawing took. */
+  costMs: number
+}
+
+/** Draws figures and remembers the newest of each, because several pages commonly show the same. */
+export class FigureDrawer {
+  readonly #drawn = new Map<string, DrawnFigure>()
+
+  /** The message of a figure as it is now. */
+  draw(name: RunFigureName, runs: readonly LiveRun[], view: View): DrawnFigure {
+    const key = figureKey(name, runs, view)
+    const slot = JSON.stringify([name, view])
+    const known = this.#drawn.get(slot)
+    if (known?.key === key) return known
+    const started = performance.now()
+    const figure = drawFigure(name, runs, view)
+    const { data, layout, config } = toPlotly({ ...figure, caption: '' }, { theme: view.theme })
+    const message = { type: 'figure', figure: name, title: figure.title, caption: figure.caption }
+    const json = JSON.stringify({ ...message, hasData: hasData(figure), plotly: { data, layout, config } })
+    const drawn = { key, json, costMs: performance.now() - started }
+    this.#remember(slot, drawn)
+    return drawn
+  }
+
+  /** Views come and go with every move of a slider; the sixty-four newest are kept. */
+  #remember(slot: string, drawn: DrawnFigure): void {
+    this.#drawn.delete(slot)
+    this.#drawn.set(slot, drawn)
+    if (this.#drawn.size > 64) this.#drawn.delete(this.#drawn.keys().next().value!)
+  }
+}
