@@ -118,7 +118,16 @@ export { renderSvg, type SvgOptions } from './plot/svg.js'
 export { renderTerminal, type TerminalOptions } from './plot/terminal.js'
 
 // the live page of runs
+export { type LiveTokens, randomTokens } from './live/access.js'
 export type { LiveControls } from './live/controls.js'
+export {
+  type LiveHtmlOptions,
+  liveBundle,
+  liveHtml,
+  type MimeBundle,
+  type StaticBundleOptions,
+  staticBundle,
+} from './live/notebook.js'
 export { LiveServer, type LiveServerOptions } from './live/server.js'
 
 // the lab: whole jobs, as the command line and the notebooks do them

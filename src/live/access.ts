@@ -15,6 +15,19 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
+/** The two tokens of a server. */
+export interface LiveTokens {
+  /** May look. */
+  read: string
+  /** May look, pause, resume, stop and move gates. */
+  write: string
+}
+
+/** Tokens of 256 random bits. */
+export function randomTokens(): LiveTokens {
+  return { read: secret(), write: secret() }
+}
+
 interface Ticket {
   digest: Buffer
   permission: Permission
@@ -26,19 +39,18 @@ interface Ticket {
  * within two minutes; so it may stand in a notebook that is saved. Tokens live as long as the server.
  */
 export class Access {
-  /** May look. */
-  readonly readToken = secret()
-  /** May look, pause, resume, stop and move gates. */
-  readonly writeToken = secret()
+  readonly tokens: LiveTokens
   readonly #now: () => number
-  #tokens: { digest: Buffer; permission: Permission }[]
+  #known: { digest: Buffer; permission: Permission }[]
   #tickets: Ticket[] = []
 
-  constructor({ now = Date.now }: { now?: () => number } = {}) {
+  /** @param options tokens to go on with, so that pages that are open survive a restart (default new ones); a clock */
+  constructor({ tokens = randomTokens(), now = Date.now }: { tokens?: LiveTokens; now?: () => number } = {}) {
+    this.tokens = tokens
     this.#now = now
-    this.#tokens = [
-      { digest: digest(this.readToken), permission: 'read' },
-      { digest: digest(this.writeToken), permission: 'write' },
+    this.#known = [
+      { digest: digest(tokens.read), permission: 'read' },
+      { digest: digest(tokens.write), permission: 'write' },
     ]
   }
 
@@ -46,7 +58,7 @@ export class Access {
   permissionOf(token: string | null): Permission | null {
     if (token === null) return null
     const given = digest(token)
-    return this.#tokens.find(known => timingSafeEqual(known.digest, given))?.permission ?? null
+    return this.#known.find(known => timingSafeEqual(known.digest, given))?.permission ?? null
   }
 
   /** A ticket that can be exchanged for a token once, within two minutes. */
@@ -65,7 +77,7 @@ export class Access {
     if (!found) return null
     this.#tickets = this.#tickets.filter(other => other !== found)
     const token = secret()
-    this.#tokens = [...this.#tokens, { digest: digest(token), permission: found.permission }]
+    this.#known = [...this.#known, { digest: digest(token), permission: found.permission }]
     return token
   }
 

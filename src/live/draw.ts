@@ -8,6 +8,10 @@ import type { View } from './protocol.js'
 /** Points of a curve that is sent to a page: two for each pixel that a panel is wide. */
 const MAX_POINTS = 1000
 
+/** How figures of more than two panels are laid out, over the whole width of the page: columns, and pixels a row. */
+const WIDE_COLUMNS = 4
+const WIDE_ROW = 240
+
 /** Figures made of the records of training steps alone; the others are made of all other records, but for `dashboard`. */
 const ofTraining: ReadonlySet<RunFigureName> = new Set(['loss', 'gradients', 'throughput', 'mix'])
 
@@ -62,9 +66,12 @@ export class FigureDrawer {
     if (known?.key === key) return known
     const started = performance.now()
     const figure = drawFigure(name, runs, view)
-    const { data, layout, config } = toPlotly({ ...figure, caption: '' }, { theme: view.theme })
-    const message = { type: 'figure', figure: name, title: figure.title, caption: figure.caption }
-    const json = JSON.stringify({ ...message, hasData: hasData(figure), plotly: { data, layout, config } })
+    const isWide = figure.panels.length > 2
+    const arranged = { ...figure, columns: isWide ? WIDE_COLUMNS : figure.columns }
+    const plotly = toPlotly(arranged, { theme: view.theme, ...(isWide ? { rowHeight: WIDE_ROW } : {}) })
+    const { title, caption } = figure
+    const message = { type: 'figure', figure: name, title, caption, isWide, hasData: hasData(figure), plotly }
+    const json = JSON.stringify(message)
     const drawn = { key, json, costMs: performance.now() - started }
     this.#remember(slot, drawn)
     return drawn

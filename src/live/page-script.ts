@@ -66,7 +66,7 @@ export const PAGE_SCRIPT = `
       make('button', { type: 'button', textContent: '↔', title: 'wide or narrow', onclick: wide }))
     const box = make('section', { className: 'figure card empty' }, head, caption, plot)
     box.dataset.figure = name
-    cards.set(name, { name, box, title, caption, plot, isVisible: false })
+    cards.set(name, { name, box, title, caption, plot, isVisible: false, isWide: false })
     byId('figures').append(box)
     observer.observe(box)
   }
@@ -75,6 +75,8 @@ export const PAGE_SCRIPT = `
     const card = cards.get(message.figure)
     if (!card) return
     card.box.classList.toggle('empty', !message.hasData)
+    if (message.isWide !== card.isWide) card.box.classList.toggle('wide', message.isWide)
+    card.isWide = message.isWide
     card.title.textContent = message.title
     card.caption.textContent = message.caption
     if (message.hasData) {
@@ -82,7 +84,9 @@ export const PAGE_SCRIPT = `
       delete layout.title
       const { x, unit, logX, logY } = view()
       layout.margin = { ...layout.margin, t: 28 }
-      layout.height -= 40
+      // the more keys a legend has, the more lines it takes from the plot
+      const keys = data.filter(trace => trace.showlegend !== false).length
+      layout.height += 20 * Math.max(0, Math.ceil(keys / 4) - 2) - 40
       layout.uirevision = [message.figure, x, unit, logX, logY].join()
       layout.paper_bgcolor = layout.plot_bgcolor = 'rgba(0,0,0,0)'
       await Plotly.react(card.plot, data, layout, config)

@@ -47,8 +47,8 @@ select{font:inherit;font-size:13px;color:var(--ink);background:var(--card);borde
 input[type=range]{width:110px;accent-color:var(--accent)}
 input[type=checkbox]{accent-color:var(--accent);margin:0}
 [hidden]{display:none!important}
-#figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(560px,100%),1fr));gap:12px}
-.figure{padding:10px 12px 4px}
+#figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(560px,100%),1fr));gap:12px;grid-auto-flow:dense}
+.figure{padding:10px 12px 4px;align-self:start}
 .figure.wide{grid-column:1/-1}
 .figure h2{font-size:14px;margin:0;flex:1}
 .figure .head{display:flex;align-items:center;gap:6px}
@@ -56,7 +56,7 @@ input[type=checkbox]{accent-color:var(--accent);margin:0}
 .figure p{margin:0 0 6px;color:var(--muted);font-size:12px}
 .figure .plot{min-height:380px}
 .figure.empty .plot,.figure.empty p,.figure.empty .head button,.figure.empty .head .button{display:none}
-.figure.empty{padding-bottom:10px;align-self:start}
+.figure.empty{order:1;padding-bottom:10px}
 .figure.empty h2::after{content:" no data yet";font-weight:400;color:var(--muted);margin-left:8px}
 #log{margin-top:12px;padding:8px 12px;font:12px/1.6 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;max-height:180px;overflow-y:auto;color:var(--muted)}
 #log div{white-space:pre-wrap}

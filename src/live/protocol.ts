@@ -68,7 +68,15 @@ export type ServerMessage =
   /** The run's past has changed: what the client holds of it is void. Records follow from `next`. */
   | { type: 'reset'; run: string; next: number }
   | { type: 'gates'; gates: [layer: number, value: number][] }
-  | { type: 'figure'; figure: string; title: string; caption: string; hasData: boolean; plotly: PlotlyFigure }
+  | {
+      type: 'figure'
+      figure: string
+      title: string
+      caption: string
+      isWide: boolean
+      hasData: boolean
+      plotly: PlotlyFigure
+    }
   | { type: 'result'; id: number; error: string | null }
   | { type: 'error'; message: string }
 

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { assignColors, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
-import { Access, isOwnHost, isOwnOrigin, type Permission } from './access.js'
+import { Access, isOwnHost, isOwnOrigin, type LiveTokens, type Permission } from './access.js'
 import { type ClientWorld, LiveClient } from './client.js'
 import { control, type LiveControls } from './controls.js'
 import { FigureDrawer } from './draw.js'
@@ -34,6 +34,8 @@ export interface LiveServerOptions {
   runs: readonly string[]
   /** 0 (the default) takes a free one. */
   port?: number
+  /** Tokens to go on with, so that pages that are open survive a restart on the same port; default new ones. */
+  tokens?: LiveTokens
   /** The session that trains; without it pages can only watch. */
   controls?: LiveControls | null
 }
@@ -43,7 +45,7 @@ export interface LiveServerOptions {
  * Whoever has the address with its token may watch, with the other token also steer. Close it when done.
  */
 export class LiveServer implements ClientWorld, RouteWorld {
-  readonly access = new Access()
+  readonly access: Access
   readonly drawer = new FigureDrawer()
   readonly #folder: RunFolder
   readonly #controls: LiveControls | null
@@ -54,7 +56,8 @@ export class LiveServer implements ClientWorld, RouteWorld {
   #updating: Promise<void> | null = null
   #ticks = 0
 
-  private constructor({ runs, controls = null }: LiveServerOptions) {
+  private constructor({ runs, tokens, controls = null }: LiveServerOptions) {
+    this.access = new Access(tokens ? { tokens } : {})
     this.#folder = new RunFolder(runs)
     this.#controls = controls
     this.#http = createServer((request, response) => {
@@ -86,12 +89,12 @@ export class LiveServer implements ClientWorld, RouteWorld {
 
   /** The address of the page for whoever may steer the session as well; keep it secret. */
   get url(): string {
-    return this.#page(this.access.writeToken)
+    return this.#page(this.access.tokens.write)
   }
 
   /** The address of the page for whoever may only watch; keep it secret too. */
   get readUrl(): string {
-    return this.#page(this.access.readToken)
+    return this.#page(this.access.tokens.read)
   }
 
   get hasSession(): boolean {

@@ -7,9 +7,16 @@ const request = (headers: Record<string, string>) => ({ headers }) as unknown as
 describe('access', () => {
   it('tells its two tokens apart and knows no other', () => {
     const access = new Access()
-    expect(access.permissionOf(access.readToken)).toBe('read')
-    expect(access.permissionOf(access.writeToken)).toBe('write')
-    for (const token of [null, '', 'x', access.readToken.slice(1), `${access.readToken} `, new Access().readToken])
+    expect(access.permissionOf(access.tokens.read)).toBe('read')
+    expect(access.permissionOf(access.tokens.write)).toBe('write')
+    for (const token of [
+      null,
+      '',
+      'x',
+      access.tokens.read.slice(1),
+      `${access.tokens.read} `,
+      new Access().tokens.read,
+    ])
       expect(access.permissionOf(token)).toBeNull()
   })
 

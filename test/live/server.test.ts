@@ -29,7 +29,7 @@ async function watch(url: string): Promise<Watcher> {
 }
 
 const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
-const part = (server: LiveServer, path: string, token = server.access.readToken) => {
+const part = (server: LiveServer, path: string, token = server.access.tokens.read) => {
   const url = new URL(path, server.url)
   url.searchParams.set('token', token)
   return fetch(url)

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { LiveServer } from '../../../src/index.js'
 import { wholeNumber } from '../arguments.js'
 import type { CommandContext } from '../context.js'
+import { tokensOf } from '../live-tokens.js'
 
 const examples = `
 Examples:
@@ -12,7 +13,8 @@ Examples:
   llama-pro serve runs --open          opens the page in the browser
 
 The page follows runs of any process on this machine while they train. Only this machine can reach it, and only
-with the address that is printed: it carries a token. Ctrl-C ends it.`
+with the address that is printed: it carries a token. With a fixed --port the address stays the same for a day, so
+that open pages go on when the server is restarted. Ctrl-C ends it.`
 
 interface Options {
   port: number
@@ -32,7 +34,7 @@ export function serveCommand(context: CommandContext): Command {
 
 /** Serves until Ctrl-C; that is how it is meant to end, so it is no failure. */
 async function serve({ io, out }: CommandContext, runs: string[], { port, open }: Options): Promise<void> {
-  const server = await LiveServer.start({ runs, port })
+  const server = await LiveServer.start({ runs, port, tokens: tokensOf(port, io.env) })
   try {
     out.document({ url: server.readUrl, port: server.port })
     out.line(server.readUrl)
