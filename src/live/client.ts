@@ -20,12 +20,8 @@ const HIGH_WATER_BYTES = 1 << 20
 /** Bytes of records sent of one run in one tick. */
 const RECORDS_BYTES = 1 << 18
 
-/** Time between two versions of one figure: at least this, and so much that drawing takes no more than a fifth of the time. */
+/** Time between two versions of one figure at least. */
 const FIGURE_MS = 200
-const COST_FACTOR = 5
-
-/** Milliseconds of drawing after which the other figures of a client wait for the next tick. */
-const TICK_MS = 40
 
 /** What a client is told of the world, besides records and figures. */
 export interface ClientWorld {
@@ -169,19 +165,17 @@ export class LiveClient {
   #sendFigures(): void {
     const view = this.#view
     if (!view) return
-    const started = performance.now()
-    const due = [...this.#figures].filter(([, state]) => !state.isOnItsWay && state.dueMs <= started)
-    for (const [name, state] of due.sort(([, a], [, b]) => a.dueMs - b.dueMs)) {
-      if (performance.now() - started > TICK_MS) return
-      this.#sendFigure(name, state, view)
-    }
+    const now = performance.now()
+    const due = [...this.#figures].filter(([, state]) => !state.isOnItsWay && state.dueMs <= now)
+    for (const [name, state] of due.sort(([, a], [, b]) => a.dueMs - b.dueMs))
+      if (this.#world.drawer.isRested) this.#sendFigure(name, state, view)
   }
 
   #sendFigure(name: RunFigureName, state: FigureState, view: View): void {
     const drawn = this.#world.drawer.draw(name, this.#world.runs(), view)
     if (drawn.key === state.sentKey) return
     state.sentKey = drawn.key
-    state.dueMs = performance.now() + Math.max(FIGURE_MS, COST_FACTOR * drawn.costMs)
+    state.dueMs = performance.now() + FIGURE_MS
     // an event or a probe of another kind changes the key, not the picture
     if (drawn.json === state.sentJson) return
     state.sentJson = drawn.json

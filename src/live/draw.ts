@@ -50,13 +50,20 @@ export function figureKey(name: RunFigureName, runs: readonly LiveRun[], view: V
 export interface DrawnFigure {
   key: string
   json: string
-  /** Milliseconds that drawing took. */
-  costMs: number
 }
+
+/** For each millisecond of drawing, so many of rest: the thread is also that of the session. */
+const REST_FACTOR = 3
 
 /** Draws figures and remembers the newest of each, because several pages commonly show the same. */
 export class FigureDrawer {
   readonly #drawn = new Map<string, DrawnFigure>()
+  #restUntilMs = 0
+
+  /** Whether enough time has passed since the last drawing, so that all figures together take a quarter of the time at most. */
+  get isRested(): boolean {
+    return performance.now() >= this.#restUntilMs
+  }
 
   /** The message of a figure as it is now. */
   draw(name: RunFigureName, runs: readonly LiveRun[], view: View): DrawnFigure {
@@ -72,7 +79,9 @@ export class FigureDrawer {
     const { title, caption } = figure
     const message = { type: 'figure', figure: name, title, caption, isWide, hasData: hasData(figure), plotly }
     const json = JSON.stringify(message)
-    const drawn = { key, json, costMs: performance.now() - started }
+    const drawn = { key, json }
+    const now = performance.now()
+    this.#restUntilMs = now + REST_FACTOR * (now - started)
     this.#remember(slot, drawn)
     return drawn
   }

@@ -32,7 +32,7 @@ export async function untilState(
   for (;;) {
     const state = await stateOf(page)
     if (test(state)) return state
-    if (Date.now() > end) throw new Error(`the page did not get there: ${JSON.stringify(state).slice(0, 2000)}`)
+    if (Date.now() > end) throw new Error(`the page did not get there: ${JSON.stringify(state).slice(0, 300)}`)
     await page.waitForTimeout(50)
   }
 }

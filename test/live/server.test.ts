@@ -300,7 +300,7 @@ describe('runs', () => {
     const server = await serve(dir)
     const watcher = await watch(server.readUrl)
     expect((await watcher.until('runs')).runs).toEqual([])
-    new FakeRun(dir, 'first', 40).train(40)
+    new FakeRun(dir, 'first', { steps: 40 }).train(40)
     mkdirSync(join(dir, 'broken'))
     writeFileSync(join(dir, 'broken', 'metrics.jsonl'), 'no json\n')
     const { runs } = await watcher.until('runs', message => message.runs.length === 2 && message.runs[1]!.next > 0)

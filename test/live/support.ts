@@ -5,13 +5,15 @@ import type { ServerMessage } from '../../src/live/protocol.js'
 import { type MetricRecord, MetricsWriter } from '../../src/train/metrics.js'
 import { probe, train } from '../forgetting/support.js'
 
-/** A run that is written by hand: a probe at step 0, then steps; a probe every tenth step. */
+/** A run that is written by hand: a probe at step 0, then steps with probes between them. */
 export class FakeRun {
   readonly dir: string
   writer: MetricsWriter
   step = 0
+  readonly #probeEverySteps: number
 
-  constructor(runs: string, name: string, steps = 100_000) {
+  constructor(runs: string, name: string, { steps = 100_000, probeEverySteps = 10 } = {}) {
+    this.#probeEverySteps = probeEverySteps
     this.dir = join(runs, name)
     mkdirSync(this.dir, { recursive: true })
     writeFileSync(join(this.dir, 'run.json'), JSON.stringify({ recipe: { steps, method: 'expansion' } }))
@@ -26,7 +28,7 @@ export class FakeRun {
       this.writer.write(
         train(this.step, 3 + 3 * Math.exp(-this.step / 300) + noise, { code: this.step, math: this.step / 2 }),
       )
-      if (this.step % 10 === 0) this.#probe()
+      if (this.step % this.#probeEverySteps === 0) this.#probe()
     }
   }
 

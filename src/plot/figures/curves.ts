@@ -128,8 +128,7 @@ function picked(all: Value[], indices: number[]): Value[] {
   return indices.map(i => all[i] ?? null)
 }
 
-function lineOf(curve: Curve, look: Look, y: Value[], faint: boolean, maxPoints: number): LineSeries {
-  const x = values(curve.x)
+function lineOf([x, y]: [Value[], Value[]], look: Look, faint: boolean, maxPoints: number): LineSeries {
   const indices = sampleIndices(x, y, { maxPoints, method: faint ? 'minMax' : 'lttb' })
   return {
     kind: 'line',
@@ -168,11 +167,11 @@ export function curveSeries(
   const lines: Series[] = []
   curves.forEach((curve, i) => {
     const look = looks[i]!
-    const y = values(curve.y)
+    const [x, y] = [values(curve.x), values(curve.y)]
     bands.push(...bandOf(curve, look, maxPoints))
-    if (smoothing > 0) raw.push(lineOf(curve, look, y, true, maxPoints))
+    if (smoothing > 0) raw.push(lineOf([x, y], look, true, maxPoints))
     // a single raw value is worth no moving average; smooth() keeps it as it is
-    lines.push(lineOf(curve, look, smooth(y, smoothing), false, maxPoints))
+    lines.push(lineOf([x, smooth(y, smoothing)], look, false, maxPoints))
   })
   return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks) }
 }
