@@ -27,6 +27,8 @@ export interface HubByteSource extends ByteSource {
   readonly path: string
   readonly commit: string
   readonly file: HubFile
+  /** The bytes `start <= i < end` by a request for them alone, past the block cache: for the head of a large file. */
+  range(start: number, end: number): Promise<Uint8Array>
 }
 
 /**
@@ -50,7 +52,11 @@ export async function openHubByteSource(
   const remote = { client, address, commit, file, blockBytes, blocks }
   const readBlock = local === undefined ? remoteReader(remote) : localReader(local, file, blockBytes)
   const pinned = formatHubAddress({ ...address, revision: commit })
-  return { path: pinned, byteLength: file.byteLength, commit, file, ...blockwise(file, blockBytes, readBlock) }
+  const { slice, stream } = blockwise(file, blockBytes, readBlock)
+  const fetchRange = rangeFetcher(remote)
+  const range: HubByteSource['range'] = async (start, end) =>
+    local !== undefined || start === end ? slice(start, end) : fetchRange(start, end)
+  return { path: pinned, byteLength: file.byteLength, commit, file, slice, stream, range }
 }
 
 type ReadBlock = (index: number) => Promise<Uint8Array>

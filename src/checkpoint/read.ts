@@ -44,27 +44,41 @@ async function readFully(file: FileHandle, target: Uint8Array, position: number,
   }
 }
 
+/** Reads the bytes `start <= i < end` of a file. */
+export type ReadRange = (start: number, end: number) => Promise<Uint8Array>
+
 /**
- * Reads and checks the header of a safetensors file: two small reads, none of the data.
+ * Reads and checks the header of a safetensors file wherever it lies: two small reads, none of the data.
  *
- * @throws LabError FILE_READ, or SAFETENSORS_ + the rule that the file breaks (see {@link parseHeader})
+ * @param path how the file is named in errors and in its tensors
+ * @throws LabError SAFETENSORS_ + the rule that the file breaks (see {@link parseHeader}), and what `read` throws
+ */
+export async function readHeader(path: string, fileBytes: number, read: ReadRange): Promise<SafetensorsFile> {
+  const prefix = await read(0, Math.min(8, fileBytes))
+  const json = await read(8, 8 + headerLength(prefix, fileBytes, path))
+  const { tensors, metadata, dataOffset } = parseHeader(json, fileBytes, path)
+  const sources = [...tensors].map(([name, { dtype, shape, begin, end }]): [string, TensorSource] => [
+    name,
+    { path, byteOffset: dataOffset + begin, byteLength: end - begin, dtype, shape },
+  ])
+  return { path, tensors: new Map(sources), metadata, fileBytes }
+}
+
+/**
+ * {@link readHeader} of a local file.
+ *
+ * @throws LabError FILE_READ, or SAFETENSORS_ + the rule that the file breaks
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const file = await openForReading(path)
   try {
     const stat = await file.stat()
     if (!stat.isFile()) throw new LabError('FILE_READ', `${path} is not a file; expected a .safetensors file.`)
-    const { size } = stat
-    const prefix = new Uint8Array(Math.min(8, size))
-    await readFully(file, prefix, 0, path)
-    const json = new Uint8Array(headerLength(prefix, size, path))
-    await readFully(file, json, 8, path)
-    const { tensors, metadata, dataOffset } = parseHeader(json, size, path)
-    const sources = [...tensors].map(([name, { dtype, shape, begin, end }]): [string, TensorSource] => [
-      name,
-      { path, byteOffset: dataOffset + begin, byteLength: end - begin, dtype, shape },
-    ])
-    return { path, tensors: new Map(sources), metadata, fileBytes: size }
+    return await readHeader(path, stat.size, async (start, end) => {
+      const bytes = new Uint8Array(end - start)
+      await readFully(file, bytes, start, path)
+      return bytes
+    })
   } finally {
     await file.close()
   }

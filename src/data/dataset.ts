@@ -17,7 +17,10 @@ export interface DatasetFile {
 /** A manifest tied to files that exist, with the hash that identifies it in run states. */
 export interface Dataset {
   name: string
-  /** SHA-256 over everything that determines the documents and their order: name, text field, filters, and path, size and format of every file. */
+  /**
+   * SHA-256 over everything that determines the documents and their order: name, text field, filters, and path (as the
+   * manifest writes it), size and format of every file. Where the manifest lies is not in it.
+   */
   hash: string
   files: DatasetFile[]
   textField: string

@@ -54,7 +54,7 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
 }
 
 /** The base's directory, downloaded first where it is on the hub, and the address pinned to its commit. */
-async function modelDirectory({ model }: Recipe): Promise<{ dir: string | null; pinned: string | null }> {
+export async function modelDirectory({ model }: Recipe): Promise<{ dir: string | null; pinned: string | null }> {
   if (model === undefined) return { dir: null, pinned: null }
   if (!isHubAddress(model)) return { dir: model, pinned: null }
   const { directory, pinned } = await resolveModel(model)

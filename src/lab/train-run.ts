@@ -19,13 +19,13 @@ import {
 } from '../train/run-directory.js'
 import { TensorBoardWriter, tensorboardFolder } from '../train/tensorboard.js'
 import { type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
-import { sha256 } from '../util/canonical-json.js'
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
 import { frozenDigest } from './frozen-digest.js'
 import { packageVersion } from './package.js'
 import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
+import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
 import { evaluatorOf, makeStep } from './run-step.js'
 import { saveResult } from './save-result.js'
@@ -65,8 +65,9 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
-  const recipeHash = sha256(recipe)
-  const checkpoint = openRun(options, parts, recipeHash, resume ? await readCheckpoint(out) : null)
+  const before = await frozenDigest(model, frozen)
+  const identity = await runIdentity(recipe, built, data, before)
+  const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
   const evaluator = evaluatorOf(recipe, built)
   const step = await makeStep(recipe, built, evaluator, events)
   events.emit('engine', { description: engine.description })
@@ -80,7 +81,7 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     const { step: done, tokens, seconds } = checkpoint?.state ?? start
     return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
   }
-  const before = await frozenDigest(model, frozen)
+  const { recipe: recipeHash } = identity
   const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
   const metrics = openMetrics(out, resume, from)
   const loader = data.openLoader(checkpoint?.state.data)
@@ -163,21 +164,15 @@ function checkFit({ model }: RunModel, { tokenizer }: RunData, { data: { seqLen 
   }
 }
 
-/** Creates the run directory, or checks that it continues the same recipe. */
+/** Creates the run directory, or checks that it is continued with what it was started with. */
 function openRun(
   { recipe, out, resume, device }: TrainRunOptions,
   { engine, built, data, pinned }: RunParts,
-  recipeHash: string,
+  identity: RunIdentity,
   checkpoint: LoadedCheckpoint | null,
 ): LoadedCheckpoint | null {
   if (resume && existsSync(join(out, 'run.json'))) {
-    const known = readRun(out)['recipeHash']
-    if (known !== recipeHash) {
-      throw new LabError(
-        'RESUME',
-        `${out} was started with another recipe; resume with that one (its resolved form is in run.json), or choose another --out`,
-      )
-    }
+    checkIdentity(out, readRun(out)['identity'], identity)
     tidyRun(out, { keep: recipe.keepCheckpoints })
     return checkpoint
   }
@@ -186,7 +181,7 @@ function openRun(
     version: 1,
     name: recipe.name,
     recipe,
-    recipeHash,
+    identity,
     versions,
     device,
     seed: recipe.seed,
@@ -194,7 +189,6 @@ function openRun(
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
     layerMap: layerMap(built.model.config, { trainable: built.trainable }),
-    tokenizer: data.tokenizer.hash,
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
       name,

@@ -14,7 +14,7 @@ export interface LiveControls {
   /** Gates of the new blocks by layer, each in [0, 1]; empty when the model has none. */
   gates(): ReadonlyMap<number, number>
   /** Sets the gate of one new block, or of all. */
-  gate(value: number, layer?: number): void | Promise<void>
+  gate(value: number, layer?: number): unknown
 }
 
 /** One wish of a watcher. */

@@ -120,4 +120,13 @@ describe('verify', () => {
     expect(stdout).toContain('not identical')
     expect(stdout).toMatch(/^ {2}- \S/m)
   })
+
+  test('models of other shapes: nothing was compared, and the document says so', async () => {
+    const wide = join(dir, 'wide')
+    await writeTinyBase(wide, { hidden_size: 32 })
+    const { value, code } = await cliJson('verify', base, wide, ...device)
+    expect(code).toBe(1)
+    expect(value).toMatchObject({ identical: false, maxAbsDiff: null, positions: 0, nonFinite: 0 })
+    expect(value['reasons']).toEqual(['hiddenSize is 16 in the base and 32 in the expanded model', expect.any(String)])
+  })
 })

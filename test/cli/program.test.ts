@@ -44,6 +44,7 @@ describe('help', () => {
           "--max-tokens",
           "--seq-len",
           "--device",
+          "--threads",
           "-h, --help",
           "--json",
         ],
@@ -65,6 +66,7 @@ describe('help', () => {
           "--top-p",
           "--seed",
           "--device",
+          "--threads",
           "-h, --help",
           "--json",
         ],
@@ -102,6 +104,7 @@ describe('help', () => {
         "verify": [
           "--prompt",
           "--device",
+          "--threads",
           "-h, --help",
           "--json",
         ],

@@ -23,6 +23,7 @@ const layers: LayerMap = {
   otherParameters: 0,
   totalParameters: 20,
   trainableParameters: 10,
+  selection: 'given',
 }
 const [down, query, norm] = ['mlp.down_proj.weight', 'self_attn.q_proj.weight', 'input_layernorm.weight']
 const run = (name: string, forgotten: number) => ({

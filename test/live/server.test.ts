@@ -112,6 +112,7 @@ describe('figures', () => {
     const watcher = await watch(server.readUrl)
     watcher.say({ type: 'view', figures: ['loss', 'forgetting'], view: { x: 'tokens' } })
     const loss = await watcher.until('figure', message => message.figure === 'loss')
+    await watcher.until('figure', message => message.figure === 'forgetting')
     expect(loss.plotly.layout['xaxis']).toMatchObject({ title: { text: 'training tokens' } })
     expect((loss.plotly.data as { x: number[] }[]).at(-1)!.x).toHaveLength(20)
     watcher.messages.length = 0
