@@ -26,7 +26,7 @@ const layers = {
   plot: ['util'],
 }
 layers.methods = [...layers.forgetting, 'forgetting']
-layers.live = ['util', 'plot']
+layers.live = [...layers.forgetting, 'forgetting']
 layers.lessons = layers.methods
 layers.lab = [...layers.methods, 'methods', 'plot', 'live', 'lessons']
 

@@ -17,6 +17,7 @@ import {
   readRun,
   tidyRun,
 } from '../train/run-directory.js'
+import { TensorBoardWriter, tensorboardFolder } from '../train/tensorboard.js'
 import { type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
@@ -37,6 +38,8 @@ export interface TrainRunOptions {
   /** Continue from the newest checkpoint. */
   readonly resume: boolean
   readonly device: string
+  /** Write TensorBoard event files beside the metrics (default false). */
+  readonly tensorboard?: boolean
   /** When it aborts, the current step ends, a checkpoint is written and the result says `interrupted`. */
   readonly signal?: AbortSignal
   /** Awaited before every step: a pause is a promise that is not yet fulfilled. */
@@ -57,7 +60,7 @@ const start: Position = { step: 0, tokens: 0, seconds: 0 }
 
 /** Trains a built model by its recipe, and writes the run directory. */
 export async function trainRun(options: TrainRunOptions, parts: RunParts): Promise<RunResult> {
-  const { recipe, out, resume, signal, beforeStep } = options
+  const { recipe, out, resume, tensorboard = false, signal, beforeStep } = options
   const { engine, built, data, tokenizerPath, events } = parts
   const { model, trainable, frozen } = built
   describeModel(built, events)
@@ -95,7 +98,11 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     from,
     ...(beforeStep ? { beforeStep } : {}),
   })
-  trainer.events.on('record', record => events.emit('record', record))
+  const board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
+  trainer.events.on('record', record => {
+    board?.write(record)
+    events.emit('record', record)
+  })
   trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
   try {
     events.emit('status', { message: 'training' })
@@ -123,6 +130,7 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   } finally {
     await loader.dispose()
     metrics.close()
+    board?.close()
     step.dispose()
   }
 }
@@ -180,6 +188,7 @@ function openRun(
     model: pinned ?? (recipe.model === undefined ? null : resolve(recipe.model)),
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
+    layerMap: layerMap(built.model.config, { trainable: built.trainable }),
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
       name,
