@@ -28,8 +28,8 @@ export async function openRepl({ cwd = process.cwd(), plain = false, ...options 
 function bannerText(color: boolean): string {
   const style = makeStyle(color)
   return [
-    `${style.bold('Llama Pro Lab')} ${version()}  block expansion (LLaMA Pro, arXiv 2401.02415) in TypeScript`,
-    `${style.green('Enter')} runs the demo story: load, plan, expand, prove, train, compare (two minutes on two cores).`,
+    `${style.bold('Llama Pro Lab')} ${version()}  LLaMA Pro block expansion in TypeScript`,
+    `${style.green('Enter')} runs the demo story: load, plan, expand, prove, train, compare.`,
     `Or type TypeScript, or a command such as ${style.cyan(':load demo')}; ${style.cyan(':help')} lists them.`,
     '',
   ].join('\n')

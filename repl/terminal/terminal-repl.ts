@@ -24,7 +24,7 @@ import { frameOf, type View } from '../ui/view.js'
 import { editInEditor } from './external-editor.js'
 import type { TypedHistory } from './history-file.js'
 import { inputLabel, paintPrint } from './paint-print.js'
-import { Screen } from './screen.js'
+import { Screen, type Terminal } from './screen.js'
 import type { StepWalk } from './step-walk.js'
 import { TtyInput } from './tty-input.js'
 
@@ -65,7 +65,7 @@ interface Question {
 /** The session on a terminal: keys in, frames and printed lines out. */
 export class TerminalRepl {
   readonly #options: TerminalOptions
-  readonly #screen = new Screen(process.stdout)
+  readonly #screen = new Screen(terminalOf(process.stdout))
   readonly #look: Look
   readonly #color: boolean
   readonly #parser = new KeyParser()
@@ -74,6 +74,8 @@ export class TerminalRepl {
   #prompt = emptyPrompt
   #offer: string
   #hint = ''
+  /** What a run says it is doing. */
+  #phase = ''
   #about = ''
   #unfinished = ''
   #running: { text: string; since: number; waiting: number } | null = null
@@ -235,6 +237,9 @@ export class TerminalRepl {
     }
     const names: (keyof LabEvents)[] = ['record', 'state', 'run', 'status']
     for (const name of names) lab.events.on(name, soon)
+    lab.events.on('status', ({ message }) => {
+      this.#phase = message
+    })
     lab.events.on('warning', ({ message }) => this.#print(this.#look.yellow(`warning: ${message}`)))
     lab.events.on('run', ({ run }) => {
       const tell = () => {
@@ -500,6 +505,7 @@ export class TerminalRepl {
       about: this.#about,
       search: search && { query: search.query, isFound: search.index >= 0 },
       run: this.#runState(),
+      phase: this.#phase,
       unfinished: this.#unfinished,
       running: this.#runningView(),
       session: this.#describeSession(),
@@ -532,6 +538,23 @@ export class TerminalRepl {
     const { rows } = lab.layers()
     const added = rows.filter(row => row.isNew).length
     return `${lab.origin}  ${rows.length} blocks${added > 0 ? `, ${added} new` : ''}  ${lab.device}`
+  }
+}
+
+/**
+ * Writes to the terminal as it is now: later, what is written in the context of a cell is taken for its output, and what a run
+ * does is in the context of the cell that started it.
+ */
+function terminalOf(stdout: NodeJS.WriteStream): Terminal {
+  const write = stdout.write.bind(stdout)
+  return {
+    write: text => write(text),
+    get columns() {
+      return stdout.columns
+    },
+    get rows() {
+      return stdout.rows
+    },
   }
 }
 

@@ -27,6 +27,8 @@ export interface PanelOptions {
   maxLines: number
   look: Look
   formats: NumberFormats
+  /** What is being done before the first step. */
+  phase: string
 }
 
 interface Curve {
@@ -50,13 +52,14 @@ export function runPanel(run: RunState, options: PanelOptions): string[] {
   return [headLine(run, options), ...shown.flatMap(curve => curveLines(curve, { run, width, height }))]
 }
 
-function headLine(run: RunState, { columns, look, formats }: PanelOptions): string {
+function headLine(run: RunState, { columns, look, formats, phase }: PanelOptions): string {
   const last = run.records.filter((record): record is TrainRecord => record.kind === 'train').at(-1)
   const share = run.steps > 0 ? run.step / run.steps : 0
   const bar = `${'█'.repeat(Math.round(share * 12))}${'░'.repeat(12 - Math.round(share * 12))}`
   const isHeld = run.status === 'paused' || run.status === 'stopping'
   const state = (isHeld ? look.yellow : look.green)(`${isHeld ? '◌' : '●'} ${run.status}`)
   const details = [
+    ...(last || phase === run.status ? [] : [phase]),
     ...(last ? [`loss ${last.lossNats.toFixed(3)}`, `${formats.count(last.tokensPerSec)} tokens/s`] : []),
     ...(run.etaSeconds === null ? [] : [`${formats.duration(run.etaSeconds)} left`]),
     ...(last ? [formats.bytes(last.rssBytes)] : []),

@@ -25,6 +25,8 @@ export interface View {
   about: string
   search: { query: string; isFound: boolean } | null
   run: RunState | null
+  /** What the run says it is doing, until its first step. */
+  phase: string
   /** The line that a cell has begun to write. */
   unfinished: string
   running: { text: string; seconds: number; waiting: number } | null
@@ -83,10 +85,10 @@ function cut(text: string, columns: number): string {
   })
 }
 
-function panelLines({ run, formats, columns, rows, look, steps }: View, room: number): string[] {
+function panelLines({ run, phase, formats, columns, rows, look, steps }: View, room: number): string[] {
   if (!run || !formats) return []
   const maxLines = Math.min(room, steps ? 1 : rows >= 30 ? 10 : 5)
-  return runPanel(run, { columns, maxLines, look, formats })
+  return runPanel(run, { columns, maxLines, look, formats, phase })
 }
 
 function stepLines({ index, count, title, lines }: StepView, { look, columns }: View, room: number): string[] {
