@@ -27,7 +27,8 @@ const layers = {
 }
 layers.methods = [...layers.forgetting, 'forgetting']
 layers.live = ['util', 'plot']
-layers.lab = [...layers.methods, 'methods', 'plot', 'live']
+layers.lessons = layers.methods
+layers.lab = [...layers.methods, 'methods', 'plot', 'live', 'lessons']
 
 module.exports = {
   forbidden: [

@@ -107,11 +107,19 @@ export { layerMapFigure } from './plot/figures/blocks.js'
 export { combineFigures } from './plot/figures/combine.js'
 export type { XUnit } from './plot/figures/curves.js'
 export type { LossUnit } from './plot/figures/forgetting.js'
+export { heatMap } from './plot/heat-map.js'
 export { type HtmlReport, type HtmlTable, renderHtml } from './plot/html.js'
 export { type PlotlyFigure, toPlotly } from './plot/plotly.js'
 export { plotlyPath, readPlotlySource } from './plot/plotly-source.js'
 export { renderSvg, type SvgOptions } from './plot/svg.js'
 export { renderTerminal, type TerminalOptions } from './plot/terminal.js'
+
+// lessons: the method step by step, on the session's own model
+export type { Lesson, LessonPart } from './lessons/lesson.js'
+export { lessonSvg } from './lessons/lesson-svg.js'
+export { type LessonTextOptions, lessonText } from './lessons/lesson-text.js'
+export { lessonNames } from './lessons/lessons.js'
+export type { LessonOptions } from './lessons/subject.js'
 
 // the lab: whole jobs, as the command line and the notebooks do them
 export { createEngine, devices, type EngineOptions } from './lab/engines.js'

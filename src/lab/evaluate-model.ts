@@ -56,7 +56,7 @@ export interface ScoreProbesOptions extends Omit<EvaluateOptions, 'model' | 'dev
 export async function scoreProbes(options: ScoreProbesOptions): Promise<Evaluation[]> {
   const { model, tokenizer, probes: wanted, maxTokens = Number.MAX_SAFE_INTEGER, signal, onProgress, gates } = options
   const seqLen = options.seqLen ?? Math.min(256, model.config.maxPositionEmbeddings)
-  const probes = await Promise.all(wanted.map(probe => open(probe, { tokenizer, maxTokens, seqLen })))
+  const probes = await openProbes(wanted, { tokenizer, maxTokens, seqLen })
   const total = probes.reduce((n, probe) => n + probe.rows.length, 0)
   const evaluator = new Evaluator(model, { seqLen, ...(gates ? { gates } : {}) })
   const results: Evaluation[] = []
@@ -83,12 +83,16 @@ export function evaluationText(evaluations: readonly Evaluation[]): string {
   return formatTable(['probe', 'bits/byte', 'nats/token', 'tokens'], rows)
 }
 
-async function open(
-  { name, path }: { name: string; path: string },
+/** Opens held-out sets by their paths. */
+export function openProbes(
+  wanted: readonly { name: string; path: string }[],
   { tokenizer, maxTokens, seqLen }: { tokenizer: Tokenizer; maxTokens: number; seqLen: number },
-): Promise<Probe> {
+): Promise<Probe[]> {
   const { bosTokenId, eosTokenId } = tokenizer
   const tokenize = (texts: string[]) => tokenizer.encodeBatch(texts)
-  const manifest = await openDataset(path, { name })
-  return openProbe({ name, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
+  const open = async ({ name, path }: { name: string; path: string }) => {
+    const manifest = await openDataset(path, { name })
+    return openProbe({ name, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
+  }
+  return Promise.all(wanted.map(open))
 }
