@@ -4,7 +4,7 @@ import { exitCodes, failureOf } from '../../repl/cli/exit.js'
 import { LabError } from '../../src/index.js'
 import { cli, cliJson, cliWith } from './harness.js'
 
-const commands = ['inspect', 'expand', 'verify', 'train', 'eval', 'generate', 'plot', 'kernel', 'doctor']
+const commands = ['inspect', 'expand', 'verify', 'train', 'eval', 'generate', 'plot', 'repl', 'kernel', 'doctor']
 
 describe('help', () => {
   test.each(commands)('%s --help shows usage, options and examples', async name => {
