@@ -78,6 +78,7 @@ const bindings: Record<string, PromptAction> = {
   tab: 'complete',
   'S-tab': 'completeBack',
   'C-c': 'cancel',
+  'C-M-c': 'cancel',
   'C-l': 'clearScreen',
   escape: 'dismiss',
   'C-g': 'dismiss',

@@ -252,6 +252,8 @@ export class ReplSession {
     const cell: ExecutedCell = { source: code, command, outputs: [], result: null }
     if (command === null) this.#print('input', code, this.nextCount)
     this.#cells.push(cell)
+    // a cell may block this thread: what is printed so far is shown first
+    await new Promise(resolve => setImmediate(resolve))
     const lines = new OutputLines()
     let shown = ''
     const onOutput = (output: CellOutput) => {

@@ -84,6 +84,12 @@ describe('help', () => {
           "-h, --help",
           "--json",
         ],
+        "repl": [
+          "--plain",
+          "--device",
+          "-h, --help",
+          "--json",
+        ],
         "train": [
           "--out",
           "--resume",
