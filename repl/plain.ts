@@ -4,7 +4,7 @@ import { Emitter, formatCount, formatDuration, type TrainingRun } from '../src/i
 import { exitCodes } from './cli/exit.js'
 import type { Stream } from './cli/output.js'
 import { isCommandLine } from './commands/command-line.js'
-import { runCliToText } from './run-cli.js'
+import { doctorText } from './doctor-text.js'
 import { ReplSession, type SessionEvents } from './session/repl-session.js'
 
 export interface PlainOptions {
@@ -44,10 +44,11 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   const session = await ReplSession.open({
     cwd,
     events,
-    runCli: argv => runCliToText(argv, abort.signal),
+    doctor: () => doctorText(abort.signal),
+    canWalk: false,
+    size: () => ({ columns: options.stdout.columns || 100, rows: options.stdout.rows || 32, color: false }),
     ...(device === undefined ? {} : { device }),
   })
-  events.on('steps', ({ first }) => options.stdout.write(`:step ${first} needs the full terminal; leave out --plain\n`))
   followRuns(session, options)
   const onInterrupt = () => stopSomething(session, options)
   process.on('SIGINT', onInterrupt)

@@ -67,7 +67,7 @@ export interface SessionActions {
   edit(text: string): Promise<string | null>
   /** Puts a text at the prompt. */
   setPrompt(text: string): void
-  openSteps(first: number): void
+  openSteps(first: number, prompt: string): Promise<boolean>
   demo(): Promise<void>
   leave(): void
   readFile(path: string): string

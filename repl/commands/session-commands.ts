@@ -14,11 +14,16 @@ export const sessionCommands: readonly ActionCommand[] = [
   {
     name: 'step',
     group: 'session',
-    about: 'walk through the expansion panel by panel, with the arrow keys',
-    arguments: [{ name: 'panel', kind: 'integer' }],
+    about: 'walk through the expansion step by step, on a text of your own if you give one',
+    arguments: [
+      { name: 'step', kind: 'integer' },
+      { name: 'prompt', kind: 'text', isRest: true },
+    ],
     options: {},
-    examples: [':step', ':step 3'],
-    act: ({ words: [panel = '1'] }, actions) => actions.openSteps(Number(panel)),
+    examples: [':step', ':step 4 The river ran'],
+    async act({ words: [step = '1', ...prompt] }, actions) {
+      await actions.openSteps(Number(step), prompt.join(' '))
+    },
   },
   {
     name: 'doctor',

@@ -7,10 +7,12 @@ import {
   datasetNames,
   devices,
   type Emitter,
+  type Figure,
   formatTable,
   Lab,
   LabError,
   messageOf,
+  renderTerminal,
   runFigureNames,
 } from '../../src/index.js'
 import { parseArguments, type SessionActions } from '../commands/command.js'
@@ -18,6 +20,7 @@ import { commandLineOf, isCommandLine } from '../commands/command-line.js'
 import { completeCommand, type NameSources } from '../commands/complete-command.js'
 import { helpText } from '../commands/help.js'
 import { commandOf } from '../commands/table.js'
+import { call } from '../commands/words.js'
 import type { Completions } from '../editor/completion-menu.js'
 import { type ExecutedCell, notebookText } from './notebook.js'
 import { OutputLines } from './output-lines.js'
@@ -37,7 +40,7 @@ export interface SessionEvents {
   /** A cell asks for a line. */
   question: { prompt: string; isPassword: boolean; answer: (text: string) => void }
   /** The user is shown the panels of the expansion. */
-  steps: { first: number }
+  steps: { first: number; prompt: string }
   /** A text for the prompt. */
   prompt: { text: string }
   leave: object
@@ -50,8 +53,12 @@ export interface SessionOptions {
   events: Emitter<SessionEvents>
   /** Opens the user's editor on a text; null when nothing was saved. Absent where there is no terminal. */
   edit?: (text: string) => Promise<string | null>
-  /** Runs `llama-pro` with arguments; resolves to what it wrote. */
-  runCli: (argv: readonly string[]) => Promise<string>
+  /** The report of `llama-pro doctor`. */
+  doctor: () => Promise<string>
+  /** Whether `steps` events are served; otherwise `:step` prints one lesson. */
+  canWalk: boolean
+  /** What figures are drawn for. */
+  size: () => { columns: number; rows: number; color: boolean }
 }
 
 const prelude = `
@@ -281,12 +288,22 @@ export class ReplSession {
 
   #showResult(result: CellResult): boolean {
     if (result.status === 'ok') {
-      if (result.value) this.#print('result', textOf(result.value), result.count)
+      if (result.value) this.#print('result', this.#figureText(result.count) ?? textOf(result.value), result.count)
       return true
     }
     if (result.status === 'aborted') this.#print('error', 'interrupted')
     else this.#print('error', result.error.traceback.join('\n'))
     return false
+  }
+
+  /** The result of a cell drawn for this terminal, when it is a figure: the kernel's text of one is as wide as a notebook. */
+  #figureText(count: number): string | null {
+    const { Out } = globalThis as { Out?: Record<number, unknown> }
+    const value = Out?.[count]
+    if (typeof value !== 'object' || value === null || !('panels' in value && 'caption' in value)) return null
+    const { columns, rows, color } = this.#options.size()
+    const size = { width: Math.min(columns, 140), height: Math.max(14, Math.min(rows - 4, 30)) }
+    return renderTerminal(value as Figure, { ...size, color }).join('\n')
   }
 
   get #actions(): SessionActions {
@@ -297,13 +314,13 @@ export class ReplSession {
       exportNotebook: path => this.#export(path),
       variables: () => this.#variableText(),
       help: name => helpText(name),
-      doctor: async () => this.#print('output', await this.#options.runCli(['doctor'])),
+      doctor: async () => this.#print('output', await this.#options.doctor()),
       edit: async text => {
         if (!this.#options.edit) throw new LabError('COMMAND', ':edit needs a terminal')
         return this.#options.edit(text)
       },
       setPrompt: text => this.#emit('prompt', { text }),
-      openSteps: first => this.#emit('steps', { first }),
+      openSteps: (first, prompt) => this.#openSteps(first, prompt),
       demo: () => this.#demo(),
       readFile: path => readText(resolve(this.#options.cwd, path)),
       leave: () => {
@@ -311,6 +328,13 @@ export class ReplSession {
         this.#emit('leave', {})
       },
     }
+  }
+
+  async #openSteps(first: number, prompt: string): Promise<boolean> {
+    if (!this.#options.canWalk)
+      return this.#runCell(call('step', first, prompt === '' ? undefined : { prompt }).replace(/^/, 'await '), null)
+    this.#emit('steps', { first, prompt })
+    return true
   }
 
   #export(path: string): void {

@@ -1,5 +1,3 @@
-import { Console } from 'node:console'
-import { Writable } from 'node:stream'
 import type { Lab, LabEvents } from '../../src/index.js'
 import { wantsColor } from '../cli/style.js'
 import { isCommandLine } from '../commands/command-line.js'
@@ -19,12 +17,13 @@ import type { ReplSession, SessionEvents } from '../session/repl-session.js'
 import { highlight } from '../ui/highlight.js'
 import type { InkRenderer } from '../ui/ink-renderer.js'
 import { type Look, makeLook } from '../ui/look.js'
-import type { NumberFormats } from '../ui/run-panel.js'
 import { frameOf, type View } from '../ui/view.js'
 import { editInEditor } from './external-editor.js'
+import { guardTerminal, terminalOf } from './guard-terminal.js'
 import type { TypedHistory } from './history-file.js'
+import { type Heavy, loadHeavy } from './load-heavy.js'
 import { inputLabel, paintPrint } from './paint-print.js'
-import { Screen, type Terminal } from './screen.js'
+import { Screen } from './screen.js'
 import type { StepWalk } from './step-walk.js'
 import { TtyInput } from './tty-input.js'
 
@@ -35,19 +34,6 @@ export interface TerminalOptions {
   offer: string
   device?: string
   threads?: number
-}
-
-/** What is loaded after the first prompt: the compiler, the library, and everything that needs them. */
-type Heavy = Awaited<ReturnType<typeof loadHeavy>>
-
-async function loadHeavy() {
-  const { ReplSession } = await import('../session/repl-session.js')
-  const { loadCompiler } = await import('../../kernel/evaluator/compiler-host.js')
-  const { runCliToText } = await import('../run-cli.js')
-  const { StepWalk } = await import('./step-walk.js')
-  const { stepPanels } = await import('../steps/panels.js')
-  const library = await import('../../src/index.js')
-  return { ReplSession, ts: loadCompiler(), runCliToText, StepWalk, stepPanels, library }
 }
 
 /** Milliseconds: an escape character alone is the key after this; loading waits for a pause in typing; redraws while a run goes on. */
@@ -70,7 +56,7 @@ export class TerminalRepl {
   readonly #color: boolean
   readonly #parser = new KeyParser()
   readonly #input: TtyInput
-  readonly #undo: (() => void)[] = []
+  #undo: () => void = () => {}
   #prompt = emptyPrompt
   #offer: string
   #hint = ''
@@ -107,7 +93,16 @@ export class TerminalRepl {
     const ended = new Promise<number>(resolve => {
       this.#end = resolve
     })
-    this.#guardTerminal()
+    this.#undo = guardTerminal({
+      onResize: () => {
+        this.#screen.resized()
+        this.#schedule()
+      },
+      onExit: () => this.#screen.close(),
+      onSignal: exitCode => void this.#leave(exitCode),
+      onWarning: text => this.#print(this.#look.yellow(text)),
+      onText: text => this.#print(text),
+    })
     this.#screen.open()
     this.#screen.print(banner)
     this.#draw()
@@ -135,45 +130,6 @@ export class TerminalRepl {
     if (!session.isRunning) await session.warmUp()
   }
 
-  /** Everything that the terminal must get back, however this ends. */
-  #guardTerminal(): void {
-    const onResize = () => {
-      this.#screen.resized()
-      this.#schedule()
-    }
-    const onExit = () => this.#screen.close()
-    const onSignal = () => void this.#leave(143)
-    const onWarning = (warning: Error) => this.#print(this.#look.yellow(`${warning.name}: ${warning.message}`))
-    process.stdout.on('resize', onResize)
-    process.once('exit', onExit)
-    process.on('SIGTERM', onSignal)
-    process.on('SIGHUP', onSignal)
-    const warningListeners = process.listeners('warning')
-    process.removeAllListeners('warning')
-    process.on('warning', onWarning)
-    const { console } = globalThis
-    globalThis.console = new Console(this.#printStream())
-    this.#undo.push(() => {
-      globalThis.console = console
-      process.stdout.off('resize', onResize)
-      process.off('exit', onExit)
-      process.off('SIGTERM', onSignal)
-      process.off('SIGHUP', onSignal)
-      process.off('warning', onWarning)
-      for (const listener of warningListeners) process.on('warning', listener)
-    })
-  }
-
-  /** What is written outside of cells goes above the prompt. */
-  #printStream(): Writable {
-    return new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        this.#print(chunk.toString().trimEnd())
-        done()
-      },
-    })
-  }
-
   // ---- the session
 
   #open(): Promise<ReplSession> {
@@ -183,7 +139,7 @@ export class TerminalRepl {
 
   async #openSession(): Promise<ReplSession> {
     this.#heavy = await loadHeavy()
-    const { ReplSession, runCliToText, library } = this.#heavy
+    const { ReplSession, doctorText, library } = this.#heavy
     const { cwd, device, threads } = this.#options
     const events = new library.Emitter<SessionEvents>()
     this.#listen(events)
@@ -191,7 +147,9 @@ export class TerminalRepl {
       cwd,
       events,
       edit: text => this.#edit(text),
-      runCli: argv => runCliToText(argv, new AbortController().signal),
+      canWalk: true,
+      size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows, color: this.#color }),
+      doctor: () => doctorText(new AbortController().signal),
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     })
@@ -219,7 +177,7 @@ export class TerminalRepl {
       this.#question = { label: prompt, isPassword, answer, state: emptyPrompt }
       this.#schedule()
     })
-    events.on('steps', ({ first }) => this.#openSteps(first))
+    events.on('steps', ({ first, prompt }) => this.#openSteps(first, prompt))
     events.on('prompt', ({ text }) => {
       this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text) }
       this.#schedule()
@@ -250,11 +208,11 @@ export class TerminalRepl {
     })
   }
 
-  #openSteps(first: number): void {
-    const { StepWalk, stepPanels } = this.#heavy!
+  #openSteps(first: number, prompt: string): void {
+    const { StepWalk } = this.#heavy!
     this.#steps = new StepWalk(first, {
-      panels: stepPanels,
       lab: this.#live!.lab,
+      prompt,
       size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows - 6, color: this.#color }),
       onChange: () => this.#schedule(),
     })
@@ -433,7 +391,7 @@ export class TerminalRepl {
     this.#flushPrinted()
     this.#screen.close()
     this.#ink?.close()
-    for (const undo of this.#undo.splice(0)) undo()
+    this.#undo()
   }
 
   /** An error of the terminal itself: it is given back before the error is told. */
@@ -499,7 +457,7 @@ export class TerminalRepl {
       columns,
       rows,
       look: this.#look,
-      formats: this.#formats(),
+      formats: this.#heavy?.formats ?? null,
       prompt: { text, cursor: buffer.cursor, label, suggestion, spans },
       menu,
       about: this.#about,
@@ -525,12 +483,6 @@ export class TerminalRepl {
     return run && !run.isOver ? run : null
   }
 
-  #formats(): NumberFormats | null {
-    const library = this.#heavy?.library
-    if (!library) return null
-    return { count: library.formatCount, bytes: library.formatBytes, duration: library.formatDuration }
-  }
-
   #describeSession(): string {
     const lab = this.#live?.lab
     if (!lab) return 'loading'
@@ -538,23 +490,6 @@ export class TerminalRepl {
     const { rows } = lab.layers()
     const added = rows.filter(row => row.isNew).length
     return `${lab.origin}  ${rows.length} blocks${added > 0 ? `, ${added} new` : ''}  ${lab.device}`
-  }
-}
-
-/**
- * Writes to the terminal as it is now: later, what is written in the context of a cell is taken for its output, and what a run
- * does is in the context of the cell that started it.
- */
-function terminalOf(stdout: NodeJS.WriteStream): Terminal {
-  const write = stdout.write.bind(stdout)
-  return {
-    write: text => write(text),
-    get columns() {
-      return stdout.columns
-    },
-    get rows() {
-      return stdout.rows
-    },
   }
 }
 

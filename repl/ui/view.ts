@@ -12,6 +12,8 @@ export interface StepView {
   count: number
   title: string
   lines: readonly string[]
+  /** Whether there are more lines than fit. */
+  isMore: boolean
 }
 
 export interface View {
@@ -91,9 +93,9 @@ function panelLines({ run, phase, formats, columns, rows, look, steps }: View, r
   return runPanel(run, { columns, maxLines, look, formats, phase })
 }
 
-function stepLines({ index, count, title, lines }: StepView, { look, columns }: View, room: number): string[] {
+function stepLines({ index, count, title, lines, isMore }: StepView, { look, columns }: View, room: number): string[] {
   const head = `${look.bold(`${index}/${count}  ${title}`)}`
-  const foot = look.dim('← → other panels   Esc back to the prompt')
+  const foot = look.dim(`← → other steps${isMore ? '   ↑ ↓ scroll' : ''}   Esc back to the prompt`)
   const body = lines.slice(0, Math.max(0, room - 2))
   return [head, ...body, foot].map(line => cut(line, columns - 1))
 }

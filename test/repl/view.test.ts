@@ -127,7 +127,13 @@ describe('the screen', () => {
     for (const prompt of prompts)
       for (const steps of [
         null,
-        { index: 1, count: 9, title: 't'.repeat(90), lines: Array.from({ length: 80 }, () => 'y'.repeat(200)) },
+        {
+          index: 1,
+          count: 9,
+          title: 't'.repeat(90),
+          isMore: true,
+          lines: Array.from({ length: 80 }, () => 'y'.repeat(200)),
+        },
       ])
         for (const colored of [true, false]) {
           const about = 'signature '.repeat(30)
