@@ -12,6 +12,7 @@ import type { Lesson } from '../../lessons/lesson.js'
 import { lessonText } from '../../lessons/lesson-text.js'
 import { checkAnswer, lessonOf } from '../../lessons/lessons.js'
 import type { LessonOptions, LessonSubject } from '../../lessons/subject.js'
+import { LiveServer } from '../../live/server.js'
 import type { ModelConfig } from '../../model/config.js'
 import { forward, logitsOf } from '../../model/forward.js'
 import type { Model } from '../../model/model.js'
@@ -34,6 +35,7 @@ import type { RunEvents } from '../run-events.js'
 import { saveResult } from '../save-result.js'
 import { datasetPath, demoProbes, demoSources } from './datasets.js'
 import type { LabEvents, LabGenerateOptions, LabOptions } from './lab-options.js'
+import { liveControls } from './live-controls.js'
 import { LiveModel } from './live-model.js'
 import { readable } from './readable.js'
 import { freeRunName, listRuns, type RunRow, type RunTableName, recordsOf, runTable } from './run-shelf.js'
@@ -60,6 +62,7 @@ export class Lab {
   #sources: readonly SourceSpec[] = []
   #probes: readonly ProbeSpec[] = Object.entries(demoProbes).map(([name, manifest]) => ({ name, manifest }))
   readonly #runs: TrainingRun[] = []
+  #server: Promise<LiveServer> | null = null
 
   constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
     this.cwd = cwd
@@ -405,6 +408,12 @@ export class Lab {
     this.#changed('device')
   }
 
+  /** The page of all runs in `runsDir`, on 127.0.0.1; started on first use, it ends with the session. */
+  async serve(): Promise<LiveServer> {
+    this.#server ??= LiveServer.start({ runs: [this.runsDir], controls: liveControls(this) })
+    return this.#server
+  }
+
   /** Stops the run that goes on; it writes a checkpoint first. */
   interrupt(): void {
     if (this.run && !this.run.isOver) this.run.stop().catch(() => {})
@@ -417,6 +426,8 @@ export class Lab {
       () => {},
       () => {},
     )
+    await this.#server?.then(server => server.close())
+    this.#server = null
     this.#live?.dispose()
     this.#live = null
     await this.#engine?.dispose()
