@@ -1,10 +1,10 @@
 /** A running kernel: the server thread, and the session that answers it on this thread. */
 import type { Worker } from 'node:worker_threads'
+import { spawnWorker } from '../../src/util/worker.js'
 import type { CellEvaluator } from './cell-evaluator.js'
 import type { Comms } from './comms.js'
 import type { ServerData, ServerOptions, ToMain, ToServer } from './link.js'
 import { KernelSession } from './session.js'
-import { spawnWorker } from './spawn.js'
 import { createTextRing, TextRingWriter } from './text-ring.js'
 import type { Json } from './wire.js'
 
