@@ -26,7 +26,7 @@ const layers = {
   plot: ['util'],
 }
 layers.methods = [...layers.forgetting, 'forgetting']
-layers.live = ['util', 'plot']
+layers.live = [...layers.forgetting, 'forgetting']
 layers.lessons = layers.methods
 layers.lab = [...layers.methods, 'methods', 'plot', 'live', 'lessons']
 
@@ -57,6 +57,10 @@ module.exports = {
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.js'], conditionNames: ['import', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      extensions: ['.ts', '.tsx', '.js'],
+      conditionNames: ['import', 'node', 'default'],
+    },
   },
 }

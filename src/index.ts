@@ -96,6 +96,7 @@ export { trainBpe } from './tokenizer/train-bpe.js'
 export {
   type ContributionRecord,
   type EventRecord,
+  type GradientRecord,
   type MetricRecord,
   type ProbeRecord,
   readMetrics,
@@ -103,9 +104,11 @@ export {
 } from './train/metrics.js'
 export { loadRecipe, parseRecipe, type Recipe } from './train/recipe.js'
 export { checkpointSteps, metricsFile, modelFolder, readRun, runFile } from './train/run-directory.js'
+export { TensorBoardWriter, tensorboardFolder } from './train/tensorboard.js'
 
 // forgetting: tables and figures of runs
 export { type RunFigureName, type RunFigureOptions, runFigure, runFigureNames } from './forgetting/figures.js'
+export { readLayerMap, readRunRecords } from './forgetting/read-run.js'
 export {
   contributionTable,
   eventTable,
@@ -118,6 +121,7 @@ export {
 } from './forgetting/tables.js'
 
 // plots
+export { figureCsv } from './plot/csv.js'
 export type { Figure } from './plot/figure.js'
 export { layerMapFigure } from './plot/figures/blocks.js'
 export { combineFigures } from './plot/figures/combine.js'
@@ -129,6 +133,19 @@ export { type PlotlyFigure, toPlotly } from './plot/plotly.js'
 export { plotlyPath, readPlotlySource } from './plot/plotly-source.js'
 export { renderSvg, type SvgOptions } from './plot/svg.js'
 export { renderTerminal, type TerminalOptions } from './plot/terminal.js'
+
+// the live page of runs
+export { type LiveTokens, randomTokens } from './live/access.js'
+export type { LiveControls } from './live/controls.js'
+export {
+  type LiveHtmlOptions,
+  liveBundle,
+  liveHtml,
+  type MimeBundle,
+  type StaticBundleOptions,
+  staticBundle,
+} from './live/notebook.js'
+export { LiveServer, type LiveServerOptions } from './live/server.js'
 
 // lessons: the method step by step, on the session's own model
 export type { Lesson, LessonPart } from './lessons/lesson.js'
@@ -149,6 +166,7 @@ export { type RunOptions, runRecipe } from './lab/run-recipe.js'
 export { type VerifyOptions, type VerifyResult, verifyModels } from './lab/verify-models.js'
 export { datasetNames } from './lab/session/datasets.js'
 export { Lab } from './lab/session/lab.js'
+export { liveControls } from './lab/session/live-controls.js'
 export type { LabEvents, LabGenerateOptions, LabOptions } from './lab/session/lab-options.js'
 export type { RunRow, RunTableName } from './lab/session/run-shelf.js'
 export type { ProbeSpec, SourceSpec, TrainOptions } from './lab/session/session-recipe.js'

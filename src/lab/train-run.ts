@@ -19,6 +19,7 @@ import {
   tidyRun,
 } from '../train/run-directory.js'
 import type { TrainStep } from '../train/step.js'
+import { TensorBoardWriter, tensorboardFolder } from '../train/tensorboard.js'
 import { type Measure, type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
@@ -39,6 +40,8 @@ export interface TrainRunOptions {
   /** Continue from the newest checkpoint. */
   readonly resume: boolean
   readonly device: string
+  /** Write TensorBoard event files beside the metrics (default false). */
+  readonly tensorboard?: boolean
   /** When it aborts, the current step ends, a checkpoint is written and the result says `interrupted`. */
   readonly signal?: AbortSignal
   /** Awaited before every step: a pause is a promise that is not yet fulfilled. */
@@ -105,12 +108,13 @@ interface Begun {
 
 /** Trains from `from` to the last step, or to where the signal stops it. */
 async function runSteps(
-  { recipe, out, resume, signal, beforeStep }: TrainRunOptions,
+  { recipe, out, resume, tensorboard = false, signal, beforeStep }: TrainRunOptions,
   { built: { model, trainable }, data, events }: RunParts,
   { step, monitor, recipeHash, from, dataState }: Begun,
 ): Promise<Position & { status: RunResult['status'] }> {
   const metrics = openMetrics(out, resume, from)
   let loader: Loader | null = null
+  let board: TensorBoardWriter | null = null
   try {
     // a resumed run notes that it was; whoever listens is told as of every other line
     if (metrics.last?.kind === 'event') events.emit('record', metrics.last)
@@ -118,7 +122,11 @@ async function runSteps(
     const measure: Measure = position => monitor.measure(position)
     const common = { model, step, trainable, recipe, recipeHash, loader, metrics, runDir: out, measure, from }
     const trainer = new Trainer({ ...common, ...(beforeStep ? { beforeStep } : {}) })
-    trainer.events.on('record', record => events.emit('record', record))
+    board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
+    trainer.events.on('record', record => {
+      board?.write(record)
+      events.emit('record', record)
+    })
     trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
     events.emit('status', { message: 'training' })
     const status = await trainer.run(signal)
@@ -126,6 +134,7 @@ async function runSteps(
   } finally {
     await loader?.dispose()
     metrics.close()
+    board?.close()
   }
 }
 
@@ -202,6 +211,7 @@ function openRun(
     model: pinned ?? (recipe.model === undefined ? null : resolve(recipe.model)),
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
+    layerMap: layerMap(built.model.config, { trainable: built.trainable }),
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
       name,

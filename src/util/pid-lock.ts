@@ -93,6 +93,14 @@ async function readHolder(path: string): Promise<LockHolder | null> {
   }
 }
 
+/** Who holds a lock now, or null when nobody does: no file, or one that is stale (see {@link withPidLock}). */
+export async function lockHolder(path: string, staleMs = 60_000): Promise<LockHolder | null> {
+  const holder = await readHolder(path)
+  if (!holder || leftBehind(holder)) return null
+  const found = await stat(path).catch(() => null)
+  return found && Date.now() - found.mtimeMs < staleMs ? holder : null
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

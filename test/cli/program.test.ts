@@ -4,7 +4,19 @@ import { exitCodes, failureOf } from '../../repl/cli/exit.js'
 import { LabError } from '../../src/index.js'
 import { cli, cliJson, cliWith } from './harness.js'
 
-const commands = ['inspect', 'expand', 'verify', 'train', 'eval', 'generate', 'plot', 'kernel', 'doctor']
+const commands = [
+  'inspect',
+  'expand',
+  'verify',
+  'train',
+  'eval',
+  'generate',
+  'plot',
+  'repl',
+  'serve',
+  'kernel',
+  'doctor',
+]
 
 describe('help', () => {
   test.each(commands)('%s --help shows usage, options and examples', async name => {
@@ -91,11 +103,24 @@ describe('help', () => {
           "-h, --help",
           "--json",
         ],
+        "repl": [
+          "--plain",
+          "--device",
+          "-h, --help",
+          "--json",
+        ],
+        "serve": [
+          "--port",
+          "--open",
+          "-h, --help",
+          "--json",
+        ],
         "train": [
           "--out",
           "--resume",
           "--device",
           "--threads",
+          "--tensorboard",
           "-h, --help",
           "--json",
         ],

@@ -19,6 +19,7 @@ Every field of a recipe is explained in the recipes of datasets/recipes.`
 interface Options extends ComputeOptions {
   out: string
   resume?: boolean
+  tensorboard?: boolean
 }
 
 export function trainCommand(context: CommandContext): Command {
@@ -30,6 +31,7 @@ export function trainCommand(context: CommandContext): Command {
     .option('--resume', 'go on from the newest checkpoint of the run')
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .option('--tensorboard', 'write event files for TensorBoard to RUN/tensorboard')
     .addHelpText('after', examples)
     .action(async (recipe: string, options: Options) => train(context, recipe, options))
 }

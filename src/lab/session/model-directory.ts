@@ -4,13 +4,8 @@ import { join, resolve } from 'node:path'
 import { isHubAddress } from '../../checkpoint/hub-address.js'
 import type { DownloadOptions } from '../../checkpoint/hub-download.js'
 import { modelFolder, runFile } from '../../train/run-directory.js'
-import { packageRoot } from '../package.js'
 import { resolveModelDir } from '../resolve-model.js'
-
-/** The base model of the embedded demo. */
-export function demoBase(): string {
-  return join(packageRoot(), 'datasets', 'demo', 'base')
-}
+import { demoBase } from './datasets.js'
 
 /**
  * The directory of `demo`, of a model or run directory (the result of the run), or of a model of the hub, which is

@@ -1,7 +1,6 @@
 /** The recipe of a run that a session starts: what the live model is, and what was asked for. */
 import { isAbsolute, join, resolve } from 'node:path'
 import { loadRecipe, parseRecipe, type Recipe } from '../../train/recipe.js'
-import { formatTable } from '../../util/format.js'
 import { packageRoot } from '../package.js'
 import type { LiveModel } from './live-model.js'
 
@@ -38,18 +37,6 @@ export interface ProbeSpec {
   name: string
   manifest: string
   maxTokens?: number
-}
-
-export function sourcesText(sources: readonly SourceSpec[]): string {
-  const rows = sources.map(({ manifest, weight, subset }) => [manifest, String(weight), subset ?? ''])
-  return formatTable(['dataset', 'weight', 'subset'], rows)
-}
-
-export function probesText(probes: readonly ProbeSpec[]): string {
-  return formatTable(
-    ['probe', 'dataset'],
-    probes.map(({ name, manifest }) => [name, manifest]),
-  )
 }
 
 export interface SessionRecipeParts {
