@@ -8,7 +8,7 @@ import type { Model } from '../model/model.js'
 const storage = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
 
 export interface SaveResultOptions {
-  /** Directory whose tokenizer files are copied beside the weights. */
+  /** Directory whose tokenizer files are copied beside the weights, or a tokenizer file. */
   companionsFrom: string
   /** Storage type of all tensors. */
   dtype: ModelConfig['dtype']

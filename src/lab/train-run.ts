@@ -1,6 +1,7 @@
 /** The training part of a run: programs, records, checkpoints, result. Model, data and engine are given. */
 import { existsSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Loader } from '../data/loader.js'
 import { layerMap, layerMapText } from '../expansion/layer-map.js'
 import { readProvenance } from '../expansion/provenance.js'
 import { ForgettingMonitor } from '../forgetting/monitor.js'
@@ -17,8 +18,9 @@ import {
   readRun,
   tidyRun,
 } from '../train/run-directory.js'
+import type { TrainStep } from '../train/step.js'
 import { TensorBoardWriter, tensorboardFolder } from '../train/tensorboard.js'
-import { type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
+import { type Measure, type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
 import { frozenDigest } from './frozen-digest.js'
@@ -60,8 +62,8 @@ const start: Position = { step: 0, tokens: 0, seconds: 0 }
 
 /** Trains a built model by its recipe, and writes the run directory. */
 export async function trainRun(options: TrainRunOptions, parts: RunParts): Promise<RunResult> {
-  const { recipe, out, resume, tensorboard = false, signal, beforeStep } = options
-  const { engine, built, data, tokenizerPath, events } = parts
+  const { recipe, out, resume, signal } = options
+  const { engine, built, data, events } = parts
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
@@ -70,69 +72,90 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
   const evaluator = evaluatorOf(recipe, built)
   const step = await makeStep(recipe, built, evaluator, events)
-  events.emit('engine', { description: engine.description })
-  events.emit('status', { message: 'measuring the base' })
-  const monitor = new ForgettingMonitor(evaluator, data.probes)
   try {
-    await monitor.setBaseline(signal)
-  } catch (error) {
-    if (!signal?.aborted) throw error
+    events.emit('engine', { description: engine.description })
+    events.emit('status', { message: 'measuring the base' })
+    const monitor = new ForgettingMonitor(evaluator, data.probes)
+    try {
+      await monitor.setBaseline(signal)
+    } catch (error) {
+      if (!signal?.aborted) throw error
+      const { step: done, tokens, seconds } = checkpoint?.state ?? start
+      return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
+    }
+    const recipeHash = identity.recipe
+    const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
+    const begun = { step, monitor, recipeHash, from, dataState: checkpoint?.state.data }
+    const { status, ...position } = await runSteps(options, parts, begun)
+    await checkFrozen(built, before, events)
+    const modelDir = status === 'done' ? await saveTrained(options, parts) : null
+    const probes = summarize(readMetrics(join(out, metricsFile)))
+    return { status, ...position, steps: recipe.steps, modelDir, probes }
+  } finally {
     step.dispose()
-    const { step: done, tokens, seconds } = checkpoint?.state ?? start
-    return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
   }
-  const { recipe: recipeHash } = identity
-  const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
+}
+
+/** What the steps of a run need, as far as it has been made for them. */
+interface Begun {
+  readonly step: TrainStep
+  readonly monitor: ForgettingMonitor
+  readonly recipeHash: string
+  readonly from: Position
+  /** State of the data stream in the checkpoint; undefined at the start. */
+  readonly dataState: unknown
+}
+
+/** Trains from `from` to the last step, or to where the signal stops it. */
+async function runSteps(
+  { recipe, out, resume, tensorboard = false, signal, beforeStep }: TrainRunOptions,
+  { built: { model, trainable }, data, events }: RunParts,
+  { step, monitor, recipeHash, from, dataState }: Begun,
+): Promise<Position & { status: RunResult['status'] }> {
   const metrics = openMetrics(out, resume, from)
-  const loader = data.openLoader(checkpoint?.state.data)
-  const trainer = new Trainer({
-    model,
-    step,
-    trainable,
-    recipe,
-    recipeHash,
-    loader,
-    metrics,
-    runDir: out,
-    measure: p => monitor.measure(p, undefined),
-    from,
-    ...(beforeStep ? { beforeStep } : {}),
-  })
-  const board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
-  trainer.events.on('record', record => {
-    board?.write(record)
-    events.emit('record', record)
-  })
-  trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
+  let loader: Loader | null = null
+  let board: TensorBoardWriter | null = null
   try {
+    // a resumed run notes that it was; whoever listens is told as of every other line
+    if (metrics.last?.kind === 'event') events.emit('record', metrics.last)
+    loader = data.openLoader(dataState)
+    const measure: Measure = position => monitor.measure(position)
+    const common = { model, step, trainable, recipe, recipeHash, loader, metrics, runDir: out, measure, from }
+    const trainer = new Trainer({ ...common, ...(beforeStep ? { beforeStep } : {}) })
+    board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
+    trainer.events.on('record', record => {
+      board?.write(record)
+      events.emit('record', record)
+    })
+    trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
     events.emit('status', { message: 'training' })
     const status = await trainer.run(signal)
-    const equal = (await frozenDigest(model, frozen)) === before
-    events.emit('frozen', { tensors: frozen.length, equal })
-    if (!equal)
-      throw new LabError(
-        'FROZEN_CHANGED',
-        'a frozen tensor has changed during the run; please report this with run.json',
-      )
-    const modelDir = status === 'done' ? join(out, modelFolder) : null
-    if (modelDir) {
-      events.emit('status', { message: `saving the model to ${modelDir}` })
-      const dtype = recipe.saveDtype === 'source' ? model.config.dtype : recipe.saveDtype
-      await saveResult(modelDir, model, { companionsFrom: tokenizerPath, dtype })
-    }
-    return {
-      status,
-      ...trainer.position,
-      steps: recipe.steps,
-      modelDir,
-      probes: summarize(readMetrics(join(out, metricsFile))),
-    }
+    return { status, ...trainer.position }
   } finally {
-    await loader.dispose()
+    await loader?.dispose()
     metrics.close()
     board?.close()
-    step.dispose()
   }
+}
+
+/** @throws LabError FROZEN_CHANGED when a frozen tensor has another byte than before */
+async function checkFrozen({ model, frozen }: RunModel, before: string, events: Emitter<RunEvents>): Promise<void> {
+  const equal = (await frozenDigest(model, frozen)) === before
+  events.emit('frozen', { tensors: frozen.length, equal })
+  if (equal) return
+  throw new LabError('FROZEN_CHANGED', 'a frozen tensor has changed during the run; please report this with run.json')
+}
+
+/** Writes the trained model into the run directory; resolves to its path. */
+async function saveTrained(
+  { recipe: { saveDtype }, out }: TrainRunOptions,
+  { built: { model }, tokenizerPath, events }: RunParts,
+): Promise<string> {
+  const dir = join(out, modelFolder)
+  events.emit('status', { message: `saving the model to ${dir}` })
+  const dtype = saveDtype === 'source' ? model.config.dtype : saveDtype
+  await saveResult(dir, model, { companionsFrom: tokenizerPath, dtype })
+  return dir
 }
 
 /** @throws LabError PRECISION for arithmetic that the device cannot do */

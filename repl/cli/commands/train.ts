@@ -60,7 +60,8 @@ export async function trainRecipe(
 function printResult(out: Output, run: string, result: RunResult): void {
   const { status, step, steps, tokens, seconds, modelDir, probes } = result
   if (status === 'interrupted') {
-    out.line(`\ninterrupted after step ${step} of ${steps}; the checkpoint is written`)
+    const state = step === 0 ? 'before the first step' : `after step ${step} of ${steps}; the checkpoint is written`
+    out.line(`\ninterrupted ${state}`)
     out.line(`go on with the same command and ${out.style.bold('--resume')}`)
     return
   }

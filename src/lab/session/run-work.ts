@@ -2,6 +2,7 @@
 import { stringify } from 'yaml'
 import { readProvenance } from '../../expansion/provenance.js'
 import { checkDead } from '../../freeze/dead.js'
+import type { Model } from '../../model/model.js'
 import type { Engine } from '../../tensor/engine.js'
 import { checkNoRun } from '../../train/run-directory.js'
 import { holdingRun } from '../hold-run.js'
@@ -24,8 +25,8 @@ export function startWork(parts: { live: LiveModel; engine: Engine; device: stri
       checkNoRun(run.dir)
       if (modelDir !== live.source)
         await saveResult(modelDir, live.model, { companionsFrom: live.base, dtype: 'float32' })
-      const data = await openRunData(run.recipe, live.base, run.events)
-      return train({ run, control, live, engine, device, data, built: await builtOf(live), resume: false })
+      const build = async () => ({ live, built: await builtOf(live) })
+      return train({ run, control, engine, device, tokenizerPath: live.base, build, resume: false })
     })
 }
 
@@ -35,16 +36,15 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
   return (run, control) =>
     holding(run, device, async () => {
       const { dir } = await modelDirectory(run.recipe)
-      const base = run.recipe.tokenizer ?? dir!
-      const data = await openRunData(run.recipe, base, run.events)
-      const built = await buildRunModel(run.recipe, dir, engine, data.tokenizer)
-      const live = LiveModel.of(built.model, {
-        base: dir ?? base,
-        tokenizer: data.tokenizer,
-        trainable: built.trainable,
-      })
-      onLive(live)
-      return train({ run, control, live, engine, device, data, built, resume: true })
+      const tokenizerPath = run.recipe.tokenizer ?? dir!
+      const build = async ({ tokenizer }: RunData) => {
+        const built = await buildRunModel(run.recipe, dir, engine, tokenizer)
+        const { model, trainable } = built
+        const live = LiveModel.of(model, { base: dir ?? tokenizerPath, tokenizer, trainable })
+        onLive(live)
+        return { live, built }
+      }
+      return train({ run, control, engine, device, tokenizerPath, build, resume: true })
     })
 }
 
@@ -60,21 +60,25 @@ function holding(run: TrainingRun, device: string, work: () => Promise<RunResult
 interface TrainParts {
   run: TrainingRun
   control: RunControl
-  live: LiveModel
   engine: Engine
   device: string
-  data: RunData
-  built: RunModel
+  tokenizerPath: string
+  /** The model as the run sees it, and the live model that it belongs to. */
+  build: (data: RunData) => Promise<{ live: LiveModel; built: RunModel }>
   resume: boolean
 }
 
-async function train({ run, control, live, engine, device, data, built, resume }: TrainParts): Promise<RunResult> {
+async function train({ run, control, engine, device, tokenizerPath, build, resume }: TrainParts): Promise<RunResult> {
   const { recipe, dir, events } = run
-  events.on('record', ({ kind }) => {
-    if (kind === 'train') live.isChanged = true
-  })
+  const data = await openRunData(recipe, tokenizerPath, events)
+  let base: Model | null = null
   try {
-    const parts = { engine, built, data, pinned: null, tokenizerPath: live.base, events }
+    const { live, built } = await build(data)
+    base = built.base
+    events.on('record', ({ kind }) => {
+      if (kind === 'train') live.isChanged = true
+    })
+    const parts = { engine, built, data, pinned: null, tokenizerPath, events }
     const result = await trainRun({ recipe, out: dir, resume, device, ...control }, parts)
     if (result.modelDir !== null) {
       live.source = result.modelDir
@@ -83,7 +87,7 @@ async function train({ run, control, live, engine, device, data, built, resume }
     }
     return result
   } finally {
-    built.base?.dispose()
+    base?.dispose()
     await data.dispose()
   }
 }
