@@ -5,8 +5,9 @@ import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../ten
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { internal, LabError } from '../../util/errors.js'
+import { flopsOf } from './flops.js'
 import { fuseCrossEntropy } from './fuse.js'
-import type { Request, Response, WorkerDescription } from './protocol.js'
+import type { CompileMode, Request, Response, WorkerDescription } from './protocol.js'
 import { findPython } from './python.js'
 import { WorkerProcess } from './worker-process.js'
 import { torchWorkingBytes } from './working-bytes.js'
@@ -21,8 +22,11 @@ export interface TorchEngineOptions {
    * stored; norms, softmax, loss, sums and optimizer in f32.
    */
   precision?: 'f32' | 'bf16'
-  /** Compile programs with torch.compile (default true); where a compiler is missing they run line by line, and the description says so. */
-  compile?: boolean
+  /**
+   * `auto` (default): programs of {@link COMPILE_FLOPS} and more go through torch.compile, smaller ones, which would be over before
+   * they are compiled, run line by line. Where a compiler is missing all do, and the description says so.
+   */
+  compile?: CompileMode
   /** Interpreter (default: {@link findPython}). */
   python?: string
   /** Longest time without an answer while one is awaited, compiling included (default 30 minutes); then the process is killed. */
@@ -43,6 +47,9 @@ type Unnumbered<T> = T extends { call: number } ? Omit<T, 'call'> : never
 const composites = ['softmax', 'silu', 'rmsNorm', 'rotary', 'attention', 'attentionGrad', 'adamw']
 const nativeOps: ReadonlySet<string> = new Set([...composites, 'linearCrossEntropy', 'linearCrossEntropyGrad'])
 
+/** Floating-point operations from which on a program is compiled: a tenth of a second of a small CPU's time, against seconds to compile it. */
+export const COMPILE_FLOPS = 1e10
+
 /** How long an engine that is disposed may take to finish what it is at. */
 const GOODBYE_MS = 5_000
 
@@ -53,6 +60,7 @@ export class TorchEngine implements Engine {
   readonly nativeOps = nativeOps
   readonly threads: number
   readonly precision: 'f32' | 'bf16'
+  readonly #compile: CompileMode
   readonly #worker: WorkerProcess
   readonly #timeoutMs: number
   readonly #waiting = new Map<number, Waiting>()
@@ -66,12 +74,13 @@ export class TorchEngine implements Engine {
   #closed: LabError | null = null
 
   constructor(options: TorchEngineOptions = {}) {
-    const { device = 'cpu', threads = availableParallelism(), precision = 'f32', compile = true } = options
+    const { device = 'cpu', threads = availableParallelism(), precision = 'f32', compile = 'auto' } = options
     if (!Number.isInteger(threads) || threads < 1)
       throw new LabError('ENGINE', `torch: expected threads >= 1, got ${threads}`)
     this.device = device
     this.threads = threads
     this.precision = precision
+    this.#compile = compile
     this.#timeoutMs = options.timeoutMs ?? 1_800_000
     this.#worker = new WorkerProcess(
       options.python ?? findPython(),
@@ -83,9 +92,9 @@ export class TorchEngine implements Engine {
   /** Complete once the process has answered a first call. */
   get description(): string {
     if (!this.#found) return `PyTorch (starting) on ${this.device}, ${this.precision}`
-    const { torch, adapter, compiled, lacking } = this.#found
+    const { torch, adapter, compiles, lacking } = this.#found
     const where = adapter ?? (this.device === 'cpu' ? `cpu, ${this.threads} threads` : this.device)
-    const how = compiled ? 'torch.compile' : lacking === null ? 'eager' : `eager, because torch.compile has ${lacking}`
+    const how = compiles ? 'torch.compile' : lacking === null ? 'eager' : `eager, because torch.compile has ${lacking}`
     return `PyTorch ${torch} on ${where}, ${this.precision}, ${how}`
   }
 
@@ -122,7 +131,8 @@ export class TorchEngine implements Engine {
     let loading = this.#loaded.get(key)
     if (!loading) {
       const id = this.#nextId++
-      loading = this.#call({ kind: 'load', id, spec: fuseCrossEntropy(spec) }).then(() => id)
+      const compile = this.#compile === 'always' || (this.#compile === 'auto' && flopsOf(spec) >= COMPILE_FLOPS)
+      loading = this.#call({ kind: 'load', id, spec: fuseCrossEntropy(spec), compile }).then(() => id)
       this.#loaded.set(key, loading)
       this.#programs.set(id, spec)
     }

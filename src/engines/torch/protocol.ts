@@ -3,13 +3,15 @@ import type { EngineMemory, VariableInit } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 
+/** Which programs go through torch.compile where it works: those with enough work to be worth the wait (`auto`), all, or none. */
+export type CompileMode = 'auto' | 'always' | 'never'
+
 /** Handed to the process at its start. */
 export interface WorkerOptions {
   readonly device: string
   readonly threads: number
   readonly precision: 'f32' | 'bf16'
-  /** Whether programs go through torch.compile where that is possible. */
-  readonly compile: boolean
+  readonly compile: CompileMode
   /** Directory of the files through which large tensors cross; the process removes it at its end. */
   readonly shared: string
   /** Descriptor whose end is the end of the lab; null where processes cannot be forked. */
@@ -26,7 +28,13 @@ export type Request =
     }
   | { readonly kind: 'writeVariable' | 'disposeVariable'; readonly id: number }
   | { readonly kind: 'readVariable' | 'source'; readonly call: number; readonly id: number }
-  | { readonly kind: 'load'; readonly call: number; readonly id: number; readonly spec: ProgramSpec }
+  | {
+      readonly kind: 'load'
+      readonly call: number
+      readonly id: number
+      readonly spec: ProgramSpec
+      readonly compile: boolean
+    }
   | { readonly kind: 'run'; readonly call: number; readonly id: number; readonly variables: readonly number[] }
   | { readonly kind: 'memory' | 'dispose'; readonly call: number }
 
@@ -38,7 +46,8 @@ export interface WorkerDescription {
   readonly python: string
   /** Name of the GPU; null on others than CUDA and ROCm. */
   readonly adapter: string | null
-  readonly compiled: boolean
+  /** Whether torch.compile is asked for and works. */
+  readonly compiles: boolean
   /** What torch.compile lacks on this machine; null when nothing, or when it was not asked for. */
   readonly lacking: string | null
 }

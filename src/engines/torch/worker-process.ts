@@ -117,6 +117,7 @@ export class WorkerProcess {
 
   /** Resolves when the process is gone. */
   exited(): Promise<void> {
+    this.#child.ref()
     return this.#exited
   }
 

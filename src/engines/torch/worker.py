@@ -1,6 +1,6 @@
 """The lab's PyTorch process: keeps variables, compiles programs that arrive as data, runs them, answers.
 
-usage: worker.py '{"device": "cpu", "threads": 2, "precision": "f32", "compile": true, "shared": "/dev/shm/...", "lifeline": 3}'
+usage: worker.py '{"device": "cpu", "threads": 2, "precision": "f32", "compile": "auto", "shared": "/dev/shm/...", "lifeline": 3}'
 
 Frames on stdin and on what was stdout at the start: u32 length of a JSON header, the header, its blobs. A blob in the header is
 {"bytes": n}, and follows the header, or {"bytes": n, "path": p}: a file that the receiver removes. All integers are little-endian.
@@ -173,13 +173,14 @@ class Session:
             # sums over rows that share an index would else depend on which thread comes first
             torch.use_deterministic_algorithms(True)
             torch.utils.deterministic.fill_uninitialized_memory = False
-        self.lacking = missing_compiler(self.device) if options["compile"] else None
-        self.is_compiled = options["compile"] and self.lacking is None
+        wants = options["compile"] != "never"
+        self.lacking = missing_compiler(self.device) if wants else None
+        self.can_compile = wants and self.lacking is None
 
     def describe(self):
         kind = self.device.type
         adapter = torch.cuda.get_device_name(self.device) if kind == "cuda" else None
-        return {"torch": torch.__version__, "python": sys.executable, "adapter": adapter, "compiled": self.is_compiled, "lacking": self.lacking}
+        return {"torch": torch.__version__, "python": sys.executable, "adapter": adapter, "compiles": self.can_compile, "lacking": self.lacking}
 
     # -- variables
 
@@ -233,14 +234,15 @@ class Session:
 
     def load(self, request, blobs):
         spec = request["spec"]
-        emitter = lowering.Emitter(spec, self.device, self.half, self.is_compiled)
+        is_compiled = request["compile"] and self.can_compile
+        emitter = lowering.Emitter(spec, self.device, self.half, is_compiled)
         source = emitter.source()
         name = f"<program {request['id']}>"
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         scope = {"torch": torch, "F": torch.nn.functional, "kernels": kernels, "DEVICE": self.device}
         exec(compile(source, name, "exec"), scope)
         function = scope["program"]
-        if self.is_compiled:
+        if is_compiled:
             function = torch.compile(function, fullgraph=True, dynamic=False)
         self.programs[request["id"]] = Program(spec, function, source, bool(emitter.changed))
 
