@@ -13,7 +13,7 @@ const ENOUGH_BYTES = 1 << 30
 
 /** The files of one process. */
 export class SharedFiles {
-  readonly directory = mkdtempSync(join(sharedRoot(), 'llama-pro-torch-'))
+  readonly directory = mkdtempSync(join(sharedRoot(), `llama-pro-torch-${process.pid}-`))
   #next = 0
 
   /** Writes a blob that the other side takes. */
