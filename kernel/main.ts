@@ -12,6 +12,8 @@ import { historyPath } from './state-path.js'
 const require = createRequire(import.meta.url)
 /** How long a cell may take to end when the kernel has to, in milliseconds. */
 const disposeMs = 1000
+/** How long nobody has asked for anything before the kernel prepares for what may come, in milliseconds. */
+const idleMs = 400
 
 function versionOf(packagePath: string): string {
   return (JSON.parse(readFileSync(packagePath, 'utf8')) as { version: string }).version
@@ -41,7 +43,7 @@ async function startEvaluator(kernel: Kernel) {
 }
 
 async function main(connectionPath: string): Promise<void> {
-  const kernel = await Kernel.start({
+  const kernel = Kernel.start({
     connection: readConnectionFile(connectionPath),
     info: kernelInfo({
       version: versionOf(require.resolve('llama-pro-lab/package.json')),
@@ -53,9 +55,11 @@ async function main(connectionPath: string): Promise<void> {
   // a terminal that kernel and front end share sends Ctrl-C to both
   process.on('SIGINT', () => kernel.interrupt())
   try {
-    const started = startEvaluator(kernel)
-    await Promise.race([kernel.shutdownRequested, started.then(() => kernel.shutdownRequested)])
-    await Promise.race([started.then(evaluator => evaluator.dispose()), setTimeout(disposeMs)])
+    // this thread loads the compiler while the other one opens the sockets
+    const [evaluator] = await Promise.all([startEvaluator(kernel), kernel.bound])
+    void kernel.idle(idleMs).then(() => evaluator.warmUp())
+    await kernel.shutdownRequested
+    await Promise.race([evaluator.dispose(), setTimeout(disposeMs)])
   } finally {
     await kernel.close()
   }

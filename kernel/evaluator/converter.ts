@@ -3,6 +3,7 @@ import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
 import type TS from '@tslab/typescript-for-tslab'
 import type { Diagnostic } from 'tslab/dist/converter.js'
+import { type CandidateDetails, candidateDetails } from './candidates.js'
 import { type Compiler, type ConverterHost, createConverterHost, type Emitted } from './compiler-host.js'
 import { isBare, packageOf } from './modules.js'
 
@@ -29,6 +30,8 @@ export interface CellConverterOptions {
   /** The TypeScript file that a path means, as the module loader sees it. */
   findLocal: (path: string) => string | undefined
   isChecked: (fileName: string) => boolean
+  /** Declarations that only this code needs, before all others. */
+  declarationsFor: (code: string) => string
 }
 
 const moduleNotFound = new Set([2307, 2792])
@@ -89,14 +92,26 @@ export class CellConverter {
     if (free.length > 0) this.#declarations = `import { ${free.join(', ')} } from "${from}";\n${this.#declarations}`
   }
 
+  /** Reads the documentation of the language and of Node.js; until then types have none. Returns whether it was to be read. */
+  addDocumentation(): boolean {
+    return this.#host.addDocumentation()
+  }
+
   complete(code: string, cursor: number) {
+    this.addDocumentation()
     this.#host.refresh()
-    return this.#host.converter.complete(this.#declarations, code, cursor)
+    return this.#host.converter.complete(this.#declarationsFor(code), code, cursor)
+  }
+
+  /** Signatures and documentation of candidates that {@link complete} has just given for the same code and cursor. */
+  describe(cursor: number, names: readonly string[]): Map<string, CandidateDetails> {
+    return candidateDetails(this.ts, this.#host.current, { cursor, names })
   }
 
   inspect(code: string, position: number): TS.QuickInfo | undefined {
+    this.addDocumentation()
     this.#host.refresh()
-    return this.#host.converter.inspect(this.#declarations, code, position) as TS.QuickInfo | undefined
+    return this.#host.converter.inspect(this.#declarationsFor(code), code, position) as TS.QuickInfo | undefined
   }
 
   needsMoreLines(code: string): { completed: boolean; indent?: string } {
@@ -111,12 +126,17 @@ export class CellConverter {
     this.#tolerated = new Set()
     this.#host.refresh()
     this.#host.takeEmitted()
-    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarations, code)
+    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarationsFor(code), code)
     const emitted = this.#host.takeEmitted()
     const errors = diagnostics.filter(diagnostic => diagnostic.category === this.ts.DiagnosticCategory.Error)
     if (errors.length > 0 || emitted === undefined) return { ok: false, diagnostics: errors }
     this.#declarations = emitted.innerVars + (declOutput ?? this.#declarations)
     return { ok: true, emitted, warnings: [] }
+  }
+
+  // What is declared first is what counts; tslab drops the same name of an earlier cell.
+  #declarationsFor(code: string): string {
+    return this.#options.declarationsFor(code) + this.#declarations
   }
 
   #createHost(): ConverterHost {
