@@ -1,12 +1,21 @@
 /** Ten training steps of an expanded toy in PyTorch: compiled and line by line, in both precisions, with and without remat. */
 import { beforeAll, expect, it } from 'vitest'
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.js'
+import { loadModel } from '../../src/checkpoint/load-model.js'
 import { OnnxEngine } from '../../src/engines/onnx/engine.js'
 import { TorchEngine, type TorchEngineOptions } from '../../src/engines/torch/engine.js'
+import { expandModel } from '../../src/expansion/expand-model.js'
+import { newLayersOf, planExpansion } from '../../src/expansion/plan.js'
+import type { Model } from '../../src/model/model.js'
 import { layerOf } from '../../src/model/parameters.js'
 import type { Engine } from '../../src/tensor/engine.js'
 import { TrainStep } from '../../src/train/step.js'
 import { describeWithPython } from '../support/python.js'
+import { hasShared, shared } from '../support/shared.js'
 import { tinyBatch, tinyModel } from '../support/tiny-model.js'
+
+/** A checkpoint stored in bf16. */
+const stored = 'fixtures/llama3-rope-bf16/model'
 
 interface Ten {
   losses: number[]
@@ -16,9 +25,17 @@ interface Ten {
 const changes = { hidden_size: 32, intermediate_size: 48, num_key_value_heads: 1, vocab_size: 64 }
 
 /** Ten steps of every other block, with their trained weights; disposes the engine. */
-async function tenSteps(engine: Engine, { remat = false, accumulate = 1 } = {}): Promise<Ten> {
+async function tenSteps(engine: Engine, options: { remat?: boolean; accumulate?: number } = {}): Promise<Ten> {
   const model = tinyModel(engine, { changes, range: 0.1 })
   const trainable = [...model.parameters.keys()].filter(path => (layerOf(path) ?? 0) % 2 === 1)
+  return trainTen(model, trainable, options)
+}
+
+async function trainTen(
+  model: Model,
+  trainable: readonly string[],
+  { remat = false, accumulate = 1 }: { remat?: boolean; accumulate?: number } = {},
+): Promise<Ten> {
   const step = new TrainStep(model, trainable, {
     microBatch: 2,
     seqLen: 16,
@@ -31,8 +48,8 @@ async function tenSteps(engine: Engine, { remat = false, accumulate = 1 } = {}):
     const batches = Array.from({ length: accumulate }, (_, i) => tinyBatch(2, 16, 64, 100 * i + n))
     losses.push((await step.run(batches, 3e-3, n)).lossNats)
   }
-  const weights = (await model.parameter('model.layers.1.mlp.down_proj.weight').read()) as Float32Array
-  await engine.dispose()
+  const weights = (await model.parameter(trainable.at(-1)!).read()) as Float32Array
+  await model.engine.dispose()
   return { losses, weights }
 }
 
@@ -66,6 +83,26 @@ describeWithPython('ten training steps in PyTorch', () => {
     const error = distance(losses, onnx.losses)
     expect(error).toBeLessThan(1e-2)
     expect(error).toBeGreaterThan(1e-6)
+  })
+
+  it.skipIf(!hasShared(stored))('keep frozen matrices as they are stored, in bf16, under masters in f32', async () => {
+    const expandedOn = async (engine: Engine) => {
+      const { config } = await openCheckpoint(shared(stored))
+      const plan = planExpansion(config, { groups: 2, copies: 1 })
+      const added = new Set(newLayersOf(plan))
+      const keepsBf16 = (path: string) => engine.precision === 'bf16' && !added.has(layerOf(path) ?? -1)
+      const base = await loadModel(shared(stored), engine, { keepsBf16 })
+      const model = await expandModel(base, plan, { keepsBf16 })
+      return { model, trainable: [...model.parameters.keys()].filter(path => added.has(layerOf(path) ?? -1)) }
+    }
+    const exact = await expandedOn(new OnnxEngine())
+    const low = await expandedOn(torch({ compile: 'never', precision: 'bf16' }))
+    expect(low.model.parameter('model.layers.0.mlp.up_proj.weight').dtype).toBe('bf16')
+    expect(low.model.parameter('model.layers.0.input_layernorm.weight').dtype).toBe('f32')
+    expect(low.trainable.map(path => low.model.parameter(path).dtype)).toEqual(low.trainable.map(() => 'f32'))
+    const theirs = await trainTen(exact.model, exact.trainable)
+    const ours = await trainTen(low.model, low.trainable)
+    expect(distance(ours.losses, theirs.losses)).toBeLessThan(1e-2)
   })
 
   it('are the same through torch.compile, the same bits when done again', async () => {

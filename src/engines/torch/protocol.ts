@@ -1,5 +1,5 @@
 /** What the lab and its PyTorch process say to each other; `worker.py` has the other side. */
-import type { EngineMemory, VariableInit } from '../../tensor/engine.js'
+import type { EngineMemory, Precision, VariableInit } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 
@@ -10,7 +10,7 @@ export type CompileMode = 'auto' | 'always' | 'never'
 export interface WorkerOptions {
   readonly device: string
   readonly threads: number
-  readonly precision: 'f32' | 'bf16'
+  readonly precision: Precision
   readonly compile: CompileMode
   /** Directory of the files through which large tensors cross; the process removes it at its end. */
   readonly shared: string

@@ -25,7 +25,7 @@ import { modelFolder, readRun, runFile } from '../../train/run-directory.js'
 import { Emitter } from '../../util/emitter.js'
 import { LabError } from '../../util/errors.js'
 import { formatTable } from '../../util/format.js'
-import { createEngine } from '../engines.js'
+import { createEngine, type EngineOptions } from '../engines.js'
 import { type Evaluation, evaluationText, openProbes, scoreProbes } from '../evaluate-model.js'
 import { streamText } from '../generate-text.js'
 import { packageRoot } from '../package.js'
@@ -51,7 +51,7 @@ export class Lab {
   readonly cwd: string
   readonly runsDir: string
   readonly #signal: () => AbortSignal | undefined
-  readonly #threads: number | undefined
+  readonly #engineOptions: EngineOptions
   #device: string
   #engine: Engine | null = null
   #live: LiveModel | null = null
@@ -61,11 +61,12 @@ export class Lab {
   #probes: readonly ProbeSpec[] = Object.entries(demoProbes).map(([name, manifest]) => ({ name, manifest }))
   readonly #runs: TrainingRun[] = []
 
-  constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
+  constructor(options: LabOptions = {}) {
+    const { cwd = process.cwd(), device = 'cpu', runsDir = 'runs', signal, ...engineOptions } = options
     this.cwd = cwd
     this.runsDir = resolve(cwd, runsDir)
     this.#device = device
-    this.#threads = threads
+    this.#engineOptions = engineOptions
     this.#signal = signal ?? (() => undefined)
   }
 
@@ -76,7 +77,7 @@ export class Lab {
 
   /** The engine, started on first use. */
   get engine(): Engine {
-    this.#engine ??= createEngine(this.#device, this.#threads === undefined ? {} : { threads: this.#threads })
+    this.#engine ??= createEngine(this.#device, this.#engineOptions)
     return this.#engine
   }
 
@@ -388,7 +389,7 @@ export class Lab {
         'SESSION_CHANGED',
         'the live weights are nowhere else: await lab.save(dir), then load them on the other device',
       )
-    const engine = createEngine(device, this.#threads === undefined ? {} : { threads: this.#threads })
+    const engine = createEngine(device, this.#engineOptions)
     const next = live
       ? await LiveModel.load(live.source, engine).catch(async (error: unknown) => {
           await engine.dispose()
