@@ -6,8 +6,8 @@ import { sizeOf } from '../../tensor/shape.js'
 /** Ops whose result is the memory of their first operand. */
 const views = new Set(['reshape', 'permute', 'expand', 'slice', 'barrier'])
 
-/** What the classifier holds for one chunk of rows: logits, probabilities, and the copies between them. */
-const CLASSIFIER_BYTES = { cpu: 4 * 64e6, other: 4 * 512e6 }
+/** Logits that the classifier holds at a time; it has four arrays of that size: logits, probabilities, what is between them. */
+const LOGITS_BYTES = { cpu: 64e6, other: 512e6 }
 
 /** A compiled program: Python code, guards, kernels (measured: 15 to 40 kB a node). */
 const NODE_BYTES = 30_000
@@ -18,22 +18,28 @@ const NODE_BYTES = 30_000
  */
 export function torchWorkingBytes(programs: readonly ProgramSpec[], device: 'cpu' | 'other'): WorkingBytes {
   return {
-    intermediate: Math.max(0, ...programs.map(spec => peakBytes(spec, CLASSIFIER_BYTES[device]))),
+    intermediate: Math.max(0, ...programs.map(spec => peakBytes(spec, LOGITS_BYTES[device]))),
     spare: 0,
     programs: NODE_BYTES * programs.reduce((n, { nodes }) => n + nodes.length, 0),
   }
 }
 
-function peakBytes(spec: ProgramSpec, classifierBytes: number): number {
+function peakBytes(spec: ProgramSpec, logitsBytes: number): number {
   const deaths = deathsOf(spec)
   let live = 0
   let peak = 0
   spec.nodes.forEach((node, at) => {
     if (!views.has(node.op)) live += bytesOf(spec, node.outputs)
-    peak = Math.max(peak, live + (node.op.startsWith('linearCrossEntropy') ? classifierBytes : 0))
+    peak = Math.max(peak, live + scratchBytes(node, spec, logitsBytes))
     live -= bytesOf(spec, deaths[at]!)
   })
   return peak
+}
+
+function scratchBytes({ op, inputs }: ProgramNode, { values }: ProgramSpec, logitsBytes: number): number {
+  if (!op.startsWith('linearCrossEntropy')) return 0
+  const [rows = 0, vocabulary = 0] = inputs.map(value => values[value]!.shape[0] ?? 0)
+  return 4 * Math.min(logitsBytes, 4 * rows * vocabulary)
 }
 
 /** For each node the values whose memory nothing reads after it; variables, inputs and results of the program are not among them. */
