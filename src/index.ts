@@ -11,7 +11,7 @@ export { didYouMean, nearest } from './util/nearest.js'
 // tensors: a lazy graph, its gradients, compiled programs (ops are methods too: a.matmul(b).silu())
 export { grad } from './tensor/autograd.js'
 export type { DType, HostArray } from './tensor/dtype.js'
-export { type Engine, type EngineMemory, setDefaultEngine } from './tensor/engine.js'
+export { type Engine, type EngineMemory, type Precision, setDefaultEngine } from './tensor/engine.js'
 export { Tensor, type TensorSpec } from './tensor/graph.js'
 export { input, iota, type NestedNumbers, scalar, tensor } from './tensor/leaf.js'
 export { adamw } from './tensor/ops/adamw.js'
@@ -27,6 +27,8 @@ export { remat } from './tensor/remat.js'
 export type { Shape } from './tensor/shape.js'
 export { Variable, type VariableOptions } from './tensor/variable.js'
 
+// PyTorch in a process of its own
+export { TorchEngine, type TorchEngineOptions } from './engines/torch/engine.js'
 // tfjs: tensors both ways, and the graph on any of its backends
 export { TfjsEngine, type TfjsEngineOptions } from './engines/tfjs/engine.js'
 export {

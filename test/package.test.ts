@@ -24,6 +24,7 @@ describe('the published package', () => {
         "Tensor",
         "TensorBoardWriter",
         "TfjsEngine",
+        "TorchEngine",
         "TrainingRun",
         "Variable",
         "adamw",

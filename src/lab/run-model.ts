@@ -1,13 +1,15 @@
 /** The model part of a run: load or create, expand, choose what is trained. */
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.js'
 import { loadModel } from '../checkpoint/load-model.js'
+import { expandConfig } from '../expansion/expand-config.js'
 import { expandModel } from '../expansion/expand-model.js'
-import { planExpansion } from '../expansion/plan.js'
+import { type ExpansionPlan, planExpansion } from '../expansion/plan.js'
 import { readProvenance } from '../expansion/provenance.js'
 import { checkDead } from '../freeze/dead.js'
 import { selectTrainable } from '../freeze/rules.js'
 import type { ModelConfig } from '../model/config.js'
 import { Model, randomParameters } from '../model/model.js'
+import { parameterShapes } from '../model/parameters.js'
 import type { Engine } from '../tensor/engine.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
@@ -39,22 +41,34 @@ export async function buildRunModel(
   tokenizer: Tokenizer,
 ): Promise<RunModel> {
   const source = dir === null ? null : await openCheckpoint(dir)
-  const base = source ? await loadModel(source, engine) : newModel(recipe, engine, tokenizer)
-  const model = await expanded(recipe, base)
-  const provenance = readProvenance(model.config)
-  const { trainable, frozen } = selectTrainable([...model.parameters.keys()], recipe.train, provenance)
+  const config = source ? source.config : initConfig(recipe, tokenizer)
+  const plan = planOf(recipe, config)
+  const expandedConfig = plan ? expandConfig(config, plan) : config
+  const provenance = readProvenance(expandedConfig)
+  const { trainable, frozen } = selectTrainable([...parameterShapes(expandedConfig).keys()], recipe.train, provenance)
+  const keepsBf16 = storesBf16(engine, trainable)
+  const base = source
+    ? await loadModel(source, engine, { keepsBf16: plan ? storesBf16(engine, []) : keepsBf16 })
+    : new Model(config, engine, randomParameters(config, recipe.seed))
+  const model = plan ? await expandModel(base, plan, { keepsBf16 }) : base
   const warnings = checkDead(trainable, model === base ? null : provenance).map(w => w.message)
   const kept = await referenceBase(base, model, trainable, engine, source)
   return { model, base: kept, source, trainable, frozen, warnings }
 }
 
-async function expanded(recipe: Recipe, base: Model): Promise<Model> {
-  if (recipe.method !== 'expansion' || !recipe.expansion) return base
+/** With bf16 arithmetic, matrices that are stored in bf16 and not trained stay bf16; what is trained has its master copy in f32. */
+function storesBf16({ precision }: Engine, trainable: readonly string[]): (path: string) => boolean {
+  const trained = new Set(trainable)
+  return path => precision === 'bf16' && !trained.has(path)
+}
+
+function planOf(recipe: Recipe, config: ModelConfig): ExpansionPlan | null {
+  if (recipe.method !== 'expansion' || !recipe.expansion) return null
   const { groups, copies, placement, at } = recipe.expansion
   const options = at
     ? { at }
     : { ...(groups ? { groups } : {}), ...(copies ? { copies } : {}), ...(placement ? { placement } : {}) }
-  return expandModel(base, planExpansion(base.config, options))
+  return planExpansion(config, options)
 }
 
 /**
@@ -75,11 +89,7 @@ async function referenceBase(
     return null
   }
   if (model !== base) return base
-  return source ? loadModel(source, engine) : null
-}
-
-function newModel(recipe: Recipe, engine: Engine, tokenizer: Tokenizer): Model {
-  return new Model(initConfig(recipe, tokenizer), engine, randomParameters(initConfig(recipe, tokenizer), recipe.seed))
+  return source ? loadModel(source, engine, { keepsBf16: storesBf16(engine, []) }) : null
 }
 
 function initConfig(recipe: Recipe, { bosTokenId, eosTokenId }: Tokenizer): ModelConfig {

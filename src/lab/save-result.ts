@@ -4,6 +4,8 @@ import type { StorageDtype } from '../checkpoint/tensor-source.js'
 import type { TensorEntry } from '../checkpoint/write.js'
 import type { ModelConfig } from '../model/config.js'
 import type { Model } from '../model/model.js'
+import { bf16ToF32 } from '../tensor/half.js'
+import type { Variable } from '../tensor/variable.js'
 
 const storage = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
 
@@ -26,8 +28,14 @@ export async function saveResult(
     name,
     dtype: stored satisfies StorageDtype,
     shape: [...variable.shape],
-    data: async () => fromFloat32((await variable.read()) as Float32Array, stored),
+    data: async () => fromFloat32(await floatsOf(variable), stored),
   }))
   const config = { ...model.config, dtype }
   await saveModel(dir, { config, tensors, companionsFrom, overwrite: true, ...(signal ? { signal } : {}) })
+}
+
+/** The elements in f32; weights that are bf16 on the device are so exactly. */
+async function floatsOf(variable: Variable): Promise<Float32Array> {
+  const values = await variable.read()
+  return variable.dtype === 'bf16' ? Float32Array.from(values, bf16ToF32) : (values as Float32Array)
 }

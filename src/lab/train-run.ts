@@ -158,10 +158,13 @@ async function saveTrained(
   return dir
 }
 
-/** @throws LabError PRECISION for arithmetic that the device cannot do */
-export function checkPrecision({ precision }: Recipe, device: string): void {
-  if (precision === 'f32') return
-  throw new LabError('PRECISION', `precision ${precision} is not supported on ${device}; set precision: f32`)
+/** @throws LabError PRECISION for a recipe that wants other arithmetic than the engine's */
+export function checkPrecision({ precision }: Recipe, { name, precision: given = 'f32' }: Engine): void {
+  if (precision === given) return
+  throw new LabError(
+    'PRECISION',
+    `the recipe has precision ${precision}, the ${name} engine computes in ${given}; set precision: ${given}, or start an engine with precision ${precision} (the torch devices have bf16)`,
+  )
 }
 
 function describeModel({ model, trainable, warnings }: RunModel, events: Emitter<RunEvents>): void {

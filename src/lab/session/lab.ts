@@ -23,7 +23,7 @@ import { parseRecipe } from '../../train/recipe.js'
 import { readRun, runFile } from '../../train/run-directory.js'
 import { Emitter } from '../../util/emitter.js'
 import { LabError } from '../../util/errors.js'
-import { createEngine } from '../engines.js'
+import { createEngine, type EngineOptions } from '../engines.js'
 import { type Evaluation, evaluationText, openProbes, scoreProbes } from '../evaluate-model.js'
 import { streamText } from '../generate-text.js'
 import { type RunEvents, runEventNames } from '../run-events.js'
@@ -57,7 +57,7 @@ export class Lab {
   readonly cwd: string
   readonly runsDir: string
   readonly #signal: () => AbortSignal | undefined
-  readonly #threads: number | undefined
+  readonly #engineOptions: EngineOptions
   #device: string
   #engine: Engine | null = null
   #live: LiveModel | null = null
@@ -67,12 +67,13 @@ export class Lab {
   readonly #runs: TrainingRun[] = []
   #server: Promise<LiveServer> | null = null
 
-  constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
+  constructor(options: LabOptions = {}) {
+    const { cwd = process.cwd(), device = 'cpu', runsDir = 'runs', signal, ...engineOptions } = options
     this.cwd = cwd
     this.#data = new SessionData(cwd)
     this.runsDir = resolve(cwd, runsDir)
     this.#device = device
-    this.#threads = threads
+    this.#engineOptions = engineOptions
     this.#signal = signal ?? (() => undefined)
   }
 
@@ -83,7 +84,7 @@ export class Lab {
 
   /** The engine, started on first use. */
   get engine(): Engine {
-    this.#engine ??= createEngine(this.#device, this.#threads === undefined ? {} : { threads: this.#threads })
+    this.#engine ??= createEngine(this.#device, this.#engineOptions)
     return this.#engine
   }
 
@@ -376,7 +377,7 @@ export class Lab {
         'SESSION_CHANGED',
         'the live weights are nowhere else: await lab.save(dir), then load them on the other device',
       )
-    const engine = createEngine(device, this.#threads === undefined ? {} : { threads: this.#threads })
+    const engine = createEngine(device, this.#engineOptions)
     const next = live
       ? await live.onEngine(engine).catch(async (error: unknown) => {
           await engine.dispose()

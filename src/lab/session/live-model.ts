@@ -140,7 +140,8 @@ export class LiveModel {
   /** A copy of the live model on the device, the caller's to dispose. */
   async copy(): Promise<Model> {
     const { config, engine, parameters } = this.#model
-    const twin = new Model(config, engine, () => ({ dtype: 'f32', init: { kind: 'zeros' } }))
+    const dtypeOf = (path: string) => parameters.get(path)!.dtype
+    const twin = new Model(config, engine, path => ({ dtype: dtypeOf(path), init: { kind: 'zeros' } }))
     const updates = [...twin.parameters].map(([path, variable]) => [variable, parameters.get(path)!.value] as const)
     await compile({ outputs: {}, updates, engine }).run()
     return twin

@@ -21,7 +21,7 @@ type Work = (run: TrainingRun, control: RunControl) => Promise<RunResult>
 export function startWork(parts: { live: LiveModel; engine: Engine; device: string; modelDir: string }): Work {
   const { live, engine, device, modelDir } = parts
   return (run, control) =>
-    holding(run, device, async () => {
+    holding(run, engine, async () => {
       checkNoRun(run.dir)
       if (modelDir !== live.source)
         await saveResult(modelDir, live.model, { companionsFrom: live.base, dtype: 'float32' })
@@ -34,7 +34,7 @@ export function startWork(parts: { live: LiveModel; engine: Engine; device: stri
 export function resumeWork(parts: { engine: Engine; device: string; onLive: (live: LiveModel) => void }): Work {
   const { engine, device, onLive } = parts
   return (run, control) =>
-    holding(run, device, async () => {
+    holding(run, engine, async () => {
       const { dir } = await modelDirectory(run.recipe)
       const tokenizerPath = run.recipe.tokenizer ?? dir!
       const build = async ({ tokenizer }: RunData) => {
@@ -48,8 +48,8 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
     })
 }
 
-function holding(run: TrainingRun, device: string, work: () => Promise<RunResult>): Promise<RunResult> {
-  checkPrecision(run.recipe, device)
+function holding(run: TrainingRun, engine: Engine, work: () => Promise<RunResult>): Promise<RunResult> {
+  checkPrecision(run.recipe, engine)
   return holdingRun(run.dir, () => {
     run.events.emit('resolved', { recipe: run.recipe, yaml: stringify(run.recipe) })
     run.events.emit('status', { message: 'opening probes and data' })
