@@ -1,6 +1,8 @@
 import { OnnxEngine } from '../engines/onnx/engine.js'
 import { ReferenceEngine } from '../engines/reference/engine.js'
 import { tfjsDevices, tfjsEngine } from '../engines/tfjs/start.js'
+import { webGpuDevices } from '../engines/webgpu/adapter.js'
+import { webGpuEngine } from '../engines/webgpu/start.js'
 import { type Engine, setDefaultEngineFactory } from '../tensor/engine.js'
 import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
@@ -13,17 +15,24 @@ export interface EngineOptions {
 const makers: Record<string, (options: EngineOptions) => Engine> = {
   cpu: ({ threads }) => new OnnxEngine(threads === undefined ? {} : { threads }),
   reference: () => new ReferenceEngine(),
+  ...Object.fromEntries(
+    webGpuDevices.map(device => [
+      device,
+      ({ threads }: EngineOptions) => webGpuEngine(device, threads === undefined ? {} : { threads }),
+    ]),
+  ),
   ...Object.fromEntries(tfjsDevices.map(device => [device, () => tfjsEngine(device)])),
 }
 
 /**
- * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `tfjs` (tfjs-core's
- * wasm kernels, one thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library).
+ * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `webgpu` (onnxruntime
+ * on a GPU, f32), `webgpu:swiftshader` (the same on a GPU in software, for tests), `tfjs` (tfjs-core's wasm kernels, one
+ * thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library).
  */
 export const devices: readonly string[] = Object.keys(makers)
 
 /** Those of {@link devices} that need more than this package brings along. */
-export const optionalDevices: readonly string[] = ['tfjs:node', 'tfjs-gpu']
+export const optionalDevices: readonly string[] = ['webgpu', 'webgpu:swiftshader', 'tfjs:node', 'tfjs-gpu']
 
 /**
  * Starts an engine. The caller disposes it.
