@@ -1,5 +1,6 @@
 /** From the name of a WebGPU device to an engine. */
 import { availableParallelism } from 'node:os'
+import { LabError } from '../../util/errors.js'
 import { claimThreads } from '../onnx/engine.js'
 import { WorkerEngine } from '../worker-engine.js'
 import { type Adapter, openAdapter, type WebGpuDevice } from './adapter.js'
@@ -20,21 +21,38 @@ export interface WebGpuWorkerData {
   readonly profilePrefix: string | null
 }
 
+/** onnxruntime's sessions on the device share a queue and buffers that two threads must not use at once. */
+let living: WebGpuWorkerEngine | null = null
+
+/** onnxruntime's WebGPU provider in a worker thread, because a run holds up the thread that it is called on. */
+class WebGpuWorkerEngine extends WorkerEngine {
+  constructor(device: WebGpuDevice, workerData: WebGpuWorkerData) {
+    const module = new URL('./worker.js', import.meta.url)
+    super({ name: 'onnx', device, nativeOps, module, workerData, workingBytes: deviceWorkingBytes })
+  }
+
+  override async dispose(): Promise<void> {
+    await super.dispose()
+    if (living === this) living = null
+  }
+}
+
 /**
- * onnxruntime's WebGPU provider in a worker thread, because a run holds up the thread that it is called on.
- * @throws LabError DEVICE at once when there is no such adapter; nothing else is taken instead
+ * Starts the engine of a WebGPU device; the caller disposes it. A process has one at a time.
+ * @throws LabError DEVICE at once when there is no such adapter, and nothing else is taken instead; ENGINE while another
+ *   engine of this kind lives
  */
 export function webGpuEngine(
   device: WebGpuDevice,
   { threads = availableParallelism(), profilePrefix = null }: WebGpuOptions = {},
 ): WorkerEngine {
-  const workerData: WebGpuWorkerData = { adapter: openAdapter(device), threads: claimThreads(threads), profilePrefix }
-  return new WorkerEngine({
-    name: 'onnx',
-    device,
-    nativeOps,
-    module: new URL('./worker.js', import.meta.url),
-    workerData,
-    workingBytes: deviceWorkingBytes,
+  if (living) {
+    throw new LabError('ENGINE', `${device}: this process already has an engine on ${living.device}; dispose it first`)
+  }
+  living = new WebGpuWorkerEngine(device, {
+    adapter: openAdapter(device),
+    threads: claimThreads(threads),
+    profilePrefix,
   })
+  return living
 }
