@@ -2,12 +2,19 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { OnnxEngine } from '../../src/engines/onnx/engine.js'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
 import { webGpuEngine } from '../../src/engines/webgpu/start.js'
 import { createEngine } from '../../src/lab/engines.js'
+import type { DType } from '../../src/tensor/dtype.js'
 import type { Engine } from '../../src/tensor/engine.js'
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/tensor/half.js'
+import { fromHost, input } from '../../src/tensor/leaf.js'
+import { cast, cos, mul, sin } from '../../src/tensor/ops/elementwise.js'
+import { expand } from '../../src/tensor/ops/movement.js'
+import { sum } from '../../src/tensor/ops/reduce.js'
+import { compile, realize } from '../../src/tensor/program.js'
+import { Variable } from '../../src/tensor/variable.js'
 import { TrainStep } from '../../src/train/step.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { tinyBatch, tinyModel } from '../support/tiny-model.js'
@@ -62,13 +69,70 @@ describe.skipIf(fault !== null)('webgpu', () => {
     await engine.dispose()
     const events = readdirSync(dir).flatMap(
       file =>
-        JSON.parse(readFileSync(join(dir, file), 'utf8')) as { name: string; args?: { op_name?: string; provider?: string } }[],
+        JSON.parse(readFileSync(join(dir, file), 'utf8')) as {
+          name: string
+          args?: { op_name?: string; provider?: string }
+        }[],
     )
     const ran = events.filter(({ name }) => name.endsWith('_kernel_time')).map(({ args }) => args!)
     const where = new Map<string, Set<string>>()
     for (const { op_name: op, provider } of ran) where.set(provider!, (where.get(provider!) ?? new Set()).add(op!))
-    console.log(ran.length, where)
     expect(ran.length).toBeGreaterThan(1000)
     expect([...where.keys()]).toEqual(['WebGpuExecutionProvider'])
+  })
+
+  describe('an engine', () => {
+    let engine: Engine
+    beforeAll(() => {
+      engine = start()
+    })
+    afterAll(() => engine.dispose())
+
+    it('is one at a time in a process, and says on which adapter', async () => {
+      expect(() => createEngine('webgpu:swiftshader')).toThrow(/already has an engine on/)
+      expect(() => createEngine('webgpu')).toThrow(/dispose it first/)
+      await engine.memory()
+      expect(engine.description).toMatch(
+        /^onnxruntime 1\.\d+\.\d+ on webgpu: SwiftShader .*software, .*Vulkan 1\.\d.*; [\d.]+ GB, tensors up to .* f16 shaders\), f32$/,
+      )
+    })
+
+    it('computes sin and cos of large angles as well as of small ones', async () => {
+      const angles = Float32Array.from({ length: 4096 }, (_, i) => (i - 2048) * 5.77)
+      const x = fromHost(angles, [4096], 'f32')
+      const [s, c] = await realize([sin(x), cos(x)], { engine })
+      expect(Math.max(...angles.map((a, i) => Math.abs(s![i]! - Math.sin(a))))).toBeLessThan(4e-7)
+      expect(Math.max(...angles.map((a, i) => Math.abs(c![i]! - Math.cos(a))))).toBeLessThan(4e-7)
+    })
+
+    it.each([
+      ['f16', f32ToF16, f16ToF32, [65504, 65519.9, 65520, 1e30, 2 ** -14, 2 ** -24, 2 ** -25, 3 * 2 ** -25, 2 ** -26]],
+      ['bf16', f32ToBf16, bf16ToF32, [3.38e38, 3.4e38, 2 ** -126, 1 + 2 ** -8, 1 + 3 * 2 ** -8]],
+    ] as const)('rounds to %s bit for bit: ties, powers of two, edges', async (dtype, narrow, widen, edges) => {
+      const ties = Array.from({ length: 2048 }, (_, i) => (1 + i / 4096) * 2 ** ((i % 27) - 13))
+      const beside = Array.from({ length: 60 }, (_, i) =>
+        [0.9999999, 1, 1.0000001].map(x => x * 2 ** (i / 2 - 14)),
+      ).flat()
+      const some = [...ties, ...beside, ...edges, 0, Number.POSITIVE_INFINITY]
+      const values = Float32Array.from([...some, ...some.map(x => -x)])
+      const x = fromHost(values, [values.length], 'f32')
+      const [found] = await realize([cast(cast(x, dtype as DType), 'f32')], { engine })
+      const wrong = [...values].filter(
+        (v, i) => found![i] !== widen(narrow(v)) && !(found![i] === 0 && widen(narrow(v)) === 0),
+      )
+      expect(wrong).toEqual([])
+    })
+
+    it('refuses what the device has no room for, with sizes, and goes on', async () => {
+      const big = {
+        code: 'OUT_OF_MEMORY',
+        message: expect.stringMatching(/4\.29 GB, and SwiftShader .* has at most 1\.07 GB/),
+      }
+      const y = sum(expand(input('x', [1]), [1 << 30]))
+      await expect(compile({ outputs: { y }, engine }).run({ x: new Float32Array(1) })).rejects.toMatchObject(big)
+      const v = new Variable([3], 'f32', { kind: 'host', data: Float32Array.of(1, 2, 3) }, { engine })
+      expect([...(await realize([mul(v.value, 2)]))[0]!]).toEqual([2, 4, 6])
+      v.dispose()
+    })
   })
 })
