@@ -37,29 +37,40 @@ export const halfFormats: Readonly<Record<'f16' | 'bf16', HalfFormat>> = {
   bf16: { fractionBits: 7, minExponent: -126, maxExponent: 127 },
 }
 
-/** Exponents -126 to 127 as powers of two; shaders neither make these exactly nor keep smaller ones. */
-const LEAST = -126
-const powers = (sign: 1 | -1) => Float32Array.from({ length: 254 }, (_, i) => 2 ** (sign * (i + LEAST)))
+const MIN_EXPONENT = -126
+const MAX_EXPONENT = 127
+
+/** A power of two for each exponent; shaders neither make these exactly nor keep subnormal ones. */
+function powers(of: (exponent: number) => number): Float32Array {
+  return Float32Array.from({ length: MAX_EXPONENT - MIN_EXPONENT + 1 }, (_, i) => 2 ** of(i + MIN_EXPONENT))
+}
+
+const half = (e: number) => Math.floor(e / 2)
+const POWERS = powers(e => e)
+/** 2^-e in two factors, neither of which is subnormal. */
+const INVERSE = [powers(e => -half(e)), powers(e => half(e) - e)] as const
 
 /** 1.5 x 2^23: adding and taking it away rounds to a whole number, ties to even. */
 const TO_INTEGER = 12_582_912
+
+const MAX_F32 = (2 - 2 ** -23) * 2 ** 127
 
 /** x rounded to the nearest number of a 16-bit format, ties to even; the result is that number in f32. */
 export function roundedTo(format: HalfFormat, f: Formula, x: string): string {
   const { fractionBits, minExponent, maxExponent } = format
   const size = f.abs(x)
-  const within = (e: string) => f.min(f.max(e, minExponent), 127)
+  const within = (e: string) => f.min(f.max(e, minExponent), MAX_EXPONENT)
+  const powerAt = (table: Float32Array, e: string) => f.lookUp(table, f.sub(e, MIN_EXPONENT))
   // a logarithm may be off by one at a power of two
-  const guess = within(f.floor(f.mul(f.log(size), Math.LOG2E)))
-  const power = f.lookUp(powers(1), f.sub(guess, LEAST))
+  const guess = within(f.floor(f.mul(f.log(f.min(size, MAX_F32)), Math.LOG2E)))
+  const power = powerAt(POWERS, guess)
   const tooHigh = f.where(f.less(size, power), -1, 0)
   const tooLow = f.where(f.less(f.mul(size, 0.5), power), 0, 1)
   const exponent = within(f.add(f.add(guess, tooHigh), tooLow))
-  const position = f.sub(exponent, LEAST)
-  const units = f.mul(f.mul(x, f.lookUp(powers(-1), position)), 2 ** fractionBits)
-  const whole = f.sub(f.add(units, TO_INTEGER), TO_INTEGER)
-  const rounded = f.mul(f.mul(whole, 2 ** -fractionBits), f.lookUp(powers(1), position))
-  if (maxExponent === 127) return rounded
+  const scaled = f.mul(f.mul(x, powerAt(INVERSE[0], exponent)), powerAt(INVERSE[1], exponent))
+  const whole = f.sub(f.add(f.mul(scaled, 2 ** fractionBits), TO_INTEGER), TO_INTEGER)
+  const rounded = f.mul(f.mul(whole, 2 ** -fractionBits), powerAt(POWERS, exponent))
+  if (maxExponent === MAX_EXPONENT) return rounded
   const isTooBig = f.greater(f.abs(rounded), (2 - 2 ** -fractionBits) * 2 ** maxExponent)
   return f.where(isTooBig, f.mul(rounded, Number.POSITIVE_INFINITY), rounded)
 }
