@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { cellDeclarations, cellGlobals } from './cell-globals.js'
+import { type LabGlobals, labGlobals } from './lab-globals.js'
 import { readConnectionFile } from './protocol/connection.js'
 import { Kernel } from './protocol/kernel.js'
 import { kernelInfo } from './protocol/kernel-info.js'
@@ -31,12 +32,14 @@ function parentPid(): number | null {
 }
 
 /** The evaluator is loaded while the sockets already answer: the compiler takes longer to start than they do. */
-async function startEvaluator(kernel: Kernel) {
+async function startEvaluator(kernel: Kernel, lab: LabGlobals) {
   const { Evaluator } = await import('./evaluator/evaluator.js')
   const evaluator = await Evaluator.start({
     cwd: process.cwd(),
     prelude: cellDeclarations,
     globals: cellGlobals(kernel),
+    library: lab,
+    onInterrupt: () => lab.interrupt(),
   })
   kernel.attach(evaluator)
   return evaluator
@@ -52,14 +55,15 @@ async function main(connectionPath: string): Promise<void> {
     historyPath: historyPath(),
     parentPid: parentPid(),
   })
+  const lab = labGlobals()
   // a terminal that kernel and front end share sends Ctrl-C to both
   process.on('SIGINT', () => kernel.interrupt())
   try {
     // this thread loads the compiler while the other one opens the sockets
-    const [evaluator] = await Promise.all([startEvaluator(kernel), kernel.bound])
+    const [evaluator] = await Promise.all([startEvaluator(kernel, lab), kernel.bound])
     void kernel.idle(idleMs).then(() => evaluator.warmUp())
     await kernel.shutdownRequested
-    await Promise.race([evaluator.dispose(), setTimeout(disposeMs)])
+    await Promise.race([evaluator.dispose().then(() => lab.dispose()), setTimeout(disposeMs)])
   } finally {
     await kernel.close()
   }

@@ -16,6 +16,8 @@ export interface TypedGlobals {
   /** The package that they are imported from, for the types. */
   from: string
   names: readonly string[]
+  /** Further names, each with its declaration: `lab` -> `const lab: import("...").Lab`. */
+  declared: Readonly<Record<string, string>>
 }
 
 export interface CellConverterOptions {
@@ -86,10 +88,15 @@ export class CellConverter {
   addGlobals(): void {
     if (this.#hasGlobals) return
     this.#hasGlobals = true
-    const { names, from } = this.#options.globals
+    const { names, from, declared: further } = this.#options.globals
     const declared = this.#declaredNames()
-    const free = names.filter(name => !declared.has(name))
-    if (free.length > 0) this.#declarations = `import { ${free.join(', ')} } from "${from}";\n${this.#declarations}`
+    const isFree = (name: string) => !declared.has(name)
+    const free = names.filter(isFree)
+    const lines = Object.entries(further).flatMap(([name, declaration]) =>
+      isFree(name) ? `declare ${declaration};` : [],
+    )
+    if (free.length > 0) lines.unshift(`import { ${free.join(', ')} } from "${from}";`)
+    this.#declarations = [...lines, this.#declarations].join('\n')
   }
 
   /** Reads the documentation of the language and of Node.js; until then types have none. Returns whether it was to be read. */
@@ -169,7 +176,8 @@ export class CellConverter {
 
   #namesGlobal(diagnostics: readonly Diagnostic[]): boolean {
     if (this.#hasGlobals) return false
-    const names = new Set(this.#options.globals.names)
+    const { names: exported, declared } = this.#options.globals
+    const names = new Set([...exported, ...Object.keys(declared)])
     return diagnostics.some(
       ({ code, messageText }) => nameNotFound.has(code) && names.has(/'([^']+)'/.exec(messageText)?.[1] ?? ''),
     )

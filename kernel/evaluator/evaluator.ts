@@ -22,6 +22,9 @@ import type { CellError, CellResult, Completeness, Completion, MimeBundle, RunCe
 
 export type * from './types.js'
 
+/** The library as cells have it. */
+export type Library = typeof import('../../src/index.js')
+
 export interface EvaluatorOptions {
   /** Folder that cells are run in: imports and types are resolved from here. */
   cwd: string
@@ -29,6 +32,16 @@ export interface EvaluatorOptions {
   prelude?: string
   /** Values set as globals, untyped unless the prelude declares them. */
   globals?: Record<string, unknown>
+  /** Names that stand on the library: they are typed and made when a cell first uses one of its names. */
+  library?: LibraryGlobals
+  /** Told of every interrupt, also when no cell runs. */
+  onInterrupt?: () => void
+}
+
+export interface LibraryGlobals {
+  /** Name -> its declaration as TypeScript, without `declare`. */
+  declarations: Readonly<Record<string, string>>
+  values: (library: Library) => Record<string, unknown> | Promise<Record<string, unknown>>
 }
 
 let live: Evaluator | undefined
@@ -48,13 +61,17 @@ export class Evaluator {
   readonly #declared = new Set<string>()
   readonly #recall = new Recall()
   readonly #undo: (() => void)[] = []
+  readonly #lazy: LibraryGlobals | undefined
+  readonly #onInterrupt: (() => void) | undefined
   #running: Cell | undefined
   #last: Cell | undefined
   #count = 0
   #queue: Promise<unknown> = Promise.resolve()
   #loadedGlobals = false
 
-  private constructor({ cwd, globals = {} }: EvaluatorOptions) {
+  private constructor({ cwd, globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
+    this.#lazy = lazy
+    this.#onInterrupt = onInterrupt
     const root = packageRoot()
     const compiler = loadCompiler()
     const library = readLibraryNames(compiler, root)
@@ -70,7 +87,7 @@ export class Evaluator {
     this.#converter = new CellConverter({
       cwd,
       ambient: ambientDeclarations,
-      globals: { from: 'llama-pro-lab', names: library.names },
+      globals: { from: 'llama-pro-lab', names: library.names, declared: lazy?.declarations ?? {} },
       paths: preludePaths(library),
       declared: this.#declared,
       declarationsFor: code => this.#recall.declarationsFor(code, this.#declared),
@@ -150,6 +167,7 @@ export class Evaluator {
   /** Ends the running cell from the main thread; what it declared is kept. Does nothing when no cell runs. */
   interrupt(): void {
     this.#running?.interrupt()
+    this.#onInterrupt?.()
   }
 
   /** Interrupts what runs and gives the process its console, streams and globals back. */
@@ -231,6 +249,7 @@ export class Evaluator {
     this.#loadedGlobals = true
     const library = await loadLibrary()
     this.#undo.push(defineGlobals(valuesOf(library)))
+    if (this.#lazy) this.#undo.push(defineGlobals(valuesOf(await this.#lazy.values(library))))
   }
 
   /** An error that nobody caught, of a timer or a promise that a cell left behind. */
@@ -242,7 +261,7 @@ export class Evaluator {
   }
 }
 
-function loadLibrary(): Promise<Record<string, unknown>> {
+function loadLibrary(): Promise<Library> {
   return import('../../src/index.js')
 }
 

@@ -8,6 +8,7 @@ import { generateCommand } from './commands/generate.js'
 import { inspectCommand } from './commands/inspect.js'
 import { kernelCommand } from './commands/kernel.js'
 import { plotCommand } from './commands/plot.js'
+import { replCommand } from './commands/repl.js'
 import { serveCommand } from './commands/serve.js'
 import { trainCommand } from './commands/train.js'
 import { verifyCommand } from './commands/verify.js'
@@ -23,6 +24,7 @@ const commands = [
   evalCommand,
   generateCommand,
   plotCommand,
+  replCommand,
   serveCommand,
   kernelCommand,
   doctorCommand,

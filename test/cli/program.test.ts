@@ -4,7 +4,19 @@ import { exitCodes, failureOf } from '../../repl/cli/exit.js'
 import { LabError } from '../../src/index.js'
 import { cli, cliJson, cliWith } from './harness.js'
 
-const commands = ['inspect', 'expand', 'verify', 'train', 'eval', 'generate', 'plot', 'serve', 'kernel', 'doctor']
+const commands = [
+  'inspect',
+  'expand',
+  'verify',
+  'train',
+  'eval',
+  'generate',
+  'plot',
+  'repl',
+  'serve',
+  'kernel',
+  'doctor',
+]
 
 describe('help', () => {
   test.each(commands)('%s --help shows usage, options and examples', async name => {
@@ -88,6 +100,12 @@ describe('help', () => {
           "--figure",
           "--x",
           "--unit",
+          "-h, --help",
+          "--json",
+        ],
+        "repl": [
+          "--plain",
+          "--device",
           "-h, --help",
           "--json",
         ],
