@@ -6,6 +6,8 @@ import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
 import { webGpuEngine } from '../../src/engines/webgpu/start.js'
 import { createEngine } from '../../src/lab/engines.js'
+import type { RunEvents } from '../../src/lab/run-events.js'
+import { runRecipe } from '../../src/lab/run-recipe.js'
 import type { DType } from '../../src/tensor/dtype.js'
 import type { Engine } from '../../src/tensor/engine.js'
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/tensor/half.js'
@@ -15,9 +17,13 @@ import { expand } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
 import { compile, realize } from '../../src/tensor/program.js'
 import { Variable } from '../../src/tensor/variable.js'
+import { readMetrics } from '../../src/train/metrics.js'
+import { parseRecipe } from '../../src/train/recipe.js'
 import { TrainStep } from '../../src/train/step.js'
+import { Emitter } from '../../src/util/emitter.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { tinyBatch, tinyModel } from '../support/tiny-model.js'
+import { writeTinyRun } from '../support/tiny-run.js'
 import { conformance } from './conformance.js'
 
 const fault = softwareDriver() === null ? `no SwiftShader: install chromium or set ${SOFTWARE_DRIVER_VARIABLE}` : null
@@ -79,6 +85,24 @@ describe.skipIf(fault !== null)('webgpu', () => {
     for (const { op_name: op, provider } of ran) where.set(provider!, (where.get(provider!) ?? new Set()).add(op!))
     expect(ran.length).toBeGreaterThan(1000)
     expect([...where.keys()]).toEqual(['WebGpuExecutionProvider'])
+    expect([...where.values()].flatMap(ops => [...ops]).filter(op => op.startsWith('Memcpy'))).toEqual([])
+  })
+
+  it('runs a recipe from its base to the trained model, with the losses of the CPU, and names the adapter', async () => {
+    const dir = temporaryDirectory('webgpu-run')
+    const recipe = parseRecipe(await writeTinyRun(join(dir, 'data'), { steps: 3 }))
+    const events = new Emitter<RunEvents>()
+    const engines: string[] = []
+    events.on('engine', ({ description }) => engines.push(description))
+    const lossesOn = async (device: string) => {
+      await runRecipe({ recipe, out: join(dir, device.replace(':', '-')), device, events })
+      const records = readMetrics(join(dir, device.replace(':', '-'), 'metrics.jsonl'))
+      return records.flatMap(record => (record.kind === 'train' ? [record.lossNats] : []))
+    }
+    const [ours, theirs] = [await lossesOn('webgpu:swiftshader'), await lossesOn('cpu')]
+    expect(engines[0]).toMatch(/on webgpu: SwiftShader .*software/)
+    expect(ours).toHaveLength(3)
+    expect(Math.max(...ours.map((x, i) => Math.abs(x - theirs[i]!)))).toBeLessThan(1e-4)
   })
 
   describe('an engine', () => {
