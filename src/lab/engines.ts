@@ -2,6 +2,8 @@ import { OnnxEngine } from '../engines/onnx/engine.js'
 import { ReferenceEngine } from '../engines/reference/engine.js'
 import { tfjsDevices, tfjsEngine } from '../engines/tfjs/start.js'
 import { TorchEngine } from '../engines/torch/engine.js'
+import { webGpuDevices } from '../engines/webgpu/adapter.js'
+import { webGpuEngine } from '../engines/webgpu/start.js'
 import { type Engine, type Precision, setDefaultEngineFactory } from '../tensor/engine.js'
 import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
@@ -20,6 +22,12 @@ const torchDevices = ['torch:cpu', 'torch:cuda', 'torch:mps']
 const makers: Record<string, (options: EngineOptions) => Engine> = {
   cpu: ({ threads }) => new OnnxEngine(threads === undefined ? {} : { threads }),
   reference: () => new ReferenceEngine(),
+  ...Object.fromEntries(
+    webGpuDevices.map(device => [
+      device,
+      ({ threads }: EngineOptions) => webGpuEngine(device, threads === undefined ? {} : { threads }),
+    ]),
+  ),
   ...Object.fromEntries(tfjsDevices.map(device => [device, () => tfjsEngine(device)])),
   ...Object.fromEntries(torchDevices.map(name => [name, options => torchEngine(name.slice('torch:'.length), options)])),
 }
@@ -30,14 +38,18 @@ function torchEngine(device: string, { threads, precision = 'f32', torchEager = 
 }
 
 /**
- * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `tfjs` (tfjs-core's
- * wasm kernels, one thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library),
- * `torch:cpu`, `torch:cuda` (ROCm too) and `torch:mps` (the user's own PyTorch).
+ * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `webgpu` (onnxruntime
+ * on a GPU, f32), `webgpu:swiftshader` (the same on a GPU in software, for tests), `tfjs` (tfjs-core's wasm kernels, one
+ * thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library), `torch:cpu`,
+ * `torch:cuda` (ROCm too) and `torch:mps` (the user's own PyTorch).
  */
 export const devices: readonly string[] = Object.keys(makers)
 
 /** Those of {@link devices} that need more than this package brings along. */
-export const optionalDevices: readonly string[] = ['tfjs:node', 'tfjs-gpu', ...torchDevices]
+export const optionalDevices: readonly string[] = [
+  ...['webgpu', 'webgpu:swiftshader', 'tfjs:node', 'tfjs-gpu'],
+  ...torchDevices,
+]
 
 /**
  * Starts an engine. The caller disposes it.
