@@ -4,6 +4,7 @@ import { spareVariableBytes } from '../memory.js'
 import { ArenaModel } from './arena.js'
 import { type BufferStep, bufferSteps } from './buffers.js'
 import { emitModel } from './emit.js'
+import { widenAtUse } from './widen.js'
 
 /** What onnxruntime and this side keep for each node of a loaded program (measured: 18 kB over graphs of 650 to 2,600 nodes). */
 const NODE_BYTES = 18_000
@@ -13,7 +14,7 @@ const ROUNDS = 2
 
 /** Plays the programs' buffers through a model of the arena that all of them share. */
 export function onnxWorkingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
-  const graphs = programs.map(spec => emitModel(spec).graph)
+  const graphs = programs.map(spec => emitModel(widenAtUse(spec)).graph)
   const arena = new ArenaModel()
   const plans = graphs.map(bufferSteps)
   for (let round = 0; round < ROUNDS; round++) for (const steps of plans) play(steps, arena)
