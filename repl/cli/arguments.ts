@@ -65,9 +65,20 @@ export function oneOf<T extends string>(names: readonly T[]): (text: string) => 
   }
 }
 
-/** `--device`, the same wherever something is computed. */
+/** How something is computed: the same two options wherever something is. */
+export interface ComputeOptions {
+  device: string
+  threads?: number
+}
+
+/** `--device`. */
 export function deviceOption(): Option {
   return new Option('--device <name>', `engine that computes: ${devices.join(' or ')}`)
     .argParser(oneOf(devices))
     .default('cpu', 'cpu')
+}
+
+/** `--threads`. */
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads that compute (default: one a core)').argParser(wholeNumber(1))
 }

@@ -1,5 +1,6 @@
 import { OnnxEngine } from '../engines/onnx/engine.js'
 import { ReferenceEngine } from '../engines/reference/engine.js'
+import { tfjsDevices, tfjsEngine } from '../engines/tfjs/start.js'
 import { type Engine, setDefaultEngineFactory } from '../tensor/engine.js'
 import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
@@ -12,10 +13,17 @@ export interface EngineOptions {
 const makers: Record<string, (options: EngineOptions) => Engine> = {
   cpu: ({ threads }) => new OnnxEngine(threads === undefined ? {} : { threads }),
   reference: () => new ReferenceEngine(),
+  ...Object.fromEntries(tfjsDevices.map(device => [device, () => tfjsEngine(device)])),
 }
 
-/** Names that `--device` takes: `cpu` (onnxruntime, f32) and `reference` (float64 loops, slow and exact). */
+/**
+ * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `tfjs` (tfjs-core's
+ * wasm kernels, one thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library).
+ */
 export const devices: readonly string[] = Object.keys(makers)
+
+/** Those of {@link devices} that need more than this package brings along. */
+export const optionalDevices: readonly string[] = ['tfjs:node', 'tfjs-gpu']
 
 /**
  * Starts an engine. The caller disposes it.

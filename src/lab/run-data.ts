@@ -6,7 +6,7 @@ import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
 import { Emitter } from '../util/emitter.js'
 import { formatDuration } from '../util/format.js'
-import { openDataset } from './open-dataset.js'
+import { dataFileNames, openDataset } from './open-dataset.js'
 import type { RunEvents } from './run-events.js'
 
 export interface RunData {
@@ -41,9 +41,13 @@ export async function openRunData(
         await openProbe({ name, manifest: dataset, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId, ...limit }),
       )
     }
+    const names = dataFileNames(recipe.data.sources.map(source => source.manifest))
     const sources = await Promise.all(
-      recipe.data.sources.map(async ({ manifest, subset, weight }) => ({
-        manifest: await openDataset(manifest, subset === undefined ? {} : { subset }),
+      recipe.data.sources.map(async ({ manifest, subset, weight }, i) => ({
+        manifest: await openDataset(manifest, {
+          ...(subset === undefined ? {} : { subset }),
+          ...(names[i] === undefined ? {} : { name: names[i] }),
+        }),
         weight,
       })),
     )

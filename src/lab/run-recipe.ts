@@ -20,6 +20,8 @@ export interface RunOptions {
   resume?: boolean
   device?: string
   threads?: number
+  /** Write TensorBoard event files to `tensorboard/` of the run (default false). */
+  tensorboard?: boolean
   /** When it aborts, the current step ends, a checkpoint is written and the result says `interrupted`. */
   signal?: AbortSignal
   events?: Emitter<RunEvents>
@@ -27,7 +29,8 @@ export interface RunOptions {
 
 /** Runs a recipe. Everything it starts is stopped again, however it ends. */
 export async function runRecipe(options: RunOptions): Promise<RunResult> {
-  const { recipe, out, resume = false, device = 'cpu', threads, signal, events = new Emitter<RunEvents>() } = options
+  const { recipe, out, resume = false, device = 'cpu', threads, tensorboard = false, signal } = options
+  const events = options.events ?? new Emitter<RunEvents>()
   checkPrecision(recipe, device)
   return holdingRun(out, async () => {
     if (!resume) checkNoRun(out)
@@ -42,7 +45,7 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
       events.emit('status', { message: 'loading the model' })
       const built = await buildRunModel(recipe, dir, engine, data.tokenizer)
       const parts = { engine, built, data, pinned, tokenizerPath, events }
-      return await trainRun({ recipe, out, resume, device, ...(signal ? { signal } : {}) }, parts)
+      return await trainRun({ recipe, out, resume, device, tensorboard, ...(signal ? { signal } : {}) }, parts)
     } finally {
       await data?.dispose()
       await engine.dispose()

@@ -17,14 +17,15 @@ import {
   readRun,
   tidyRun,
 } from '../train/run-directory.js'
+import { TensorBoardWriter, tensorboardFolder } from '../train/tensorboard.js'
 import { type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
-import { sha256 } from '../util/canonical-json.js'
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
 import { frozenDigest } from './frozen-digest.js'
 import { packageVersion } from './package.js'
 import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
+import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
 import { evaluatorOf, makeStep } from './run-step.js'
 import { saveResult } from './save-result.js'
@@ -37,6 +38,8 @@ export interface TrainRunOptions {
   /** Continue from the newest checkpoint. */
   readonly resume: boolean
   readonly device: string
+  /** Write TensorBoard event files beside the metrics (default false). */
+  readonly tensorboard?: boolean
   /** When it aborts, the current step ends, a checkpoint is written and the result says `interrupted`. */
   readonly signal?: AbortSignal
   /** Awaited before every step: a pause is a promise that is not yet fulfilled. */
@@ -57,13 +60,14 @@ const start: Position = { step: 0, tokens: 0, seconds: 0 }
 
 /** Trains a built model by its recipe, and writes the run directory. */
 export async function trainRun(options: TrainRunOptions, parts: RunParts): Promise<RunResult> {
-  const { recipe, out, resume, signal, beforeStep } = options
+  const { recipe, out, resume, tensorboard = false, signal, beforeStep } = options
   const { engine, built, data, tokenizerPath, events } = parts
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
-  const recipeHash = sha256(recipe)
-  const checkpoint = openRun(options, parts, recipeHash, resume ? await readCheckpoint(out) : null)
+  const before = await frozenDigest(model, frozen)
+  const identity = await runIdentity(recipe, built, data, before)
+  const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
   const evaluator = evaluatorOf(recipe, built)
   const step = await makeStep(recipe, built, evaluator, events)
   events.emit('engine', { description: engine.description })
@@ -77,7 +81,7 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     const { step: done, tokens, seconds } = checkpoint?.state ?? start
     return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
   }
-  const before = await frozenDigest(model, frozen)
+  const { recipe: recipeHash } = identity
   const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
   const metrics = openMetrics(out, resume, from)
   const loader = data.openLoader(checkpoint?.state.data)
@@ -94,7 +98,11 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     from,
     ...(beforeStep ? { beforeStep } : {}),
   })
-  trainer.events.on('record', record => events.emit('record', record))
+  const board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
+  trainer.events.on('record', record => {
+    board?.write(record)
+    events.emit('record', record)
+  })
   trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
   try {
     events.emit('status', { message: 'training' })
@@ -122,6 +130,7 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   } finally {
     await loader.dispose()
     metrics.close()
+    board?.close()
     step.dispose()
   }
 }
@@ -155,21 +164,15 @@ function checkFit({ model }: RunModel, { tokenizer }: RunData, { data: { seqLen 
   }
 }
 
-/** Creates the run directory, or checks that it continues the same recipe. */
+/** Creates the run directory, or checks that it is continued with what it was started with. */
 function openRun(
   { recipe, out, resume, device }: TrainRunOptions,
   { engine, built, data, pinned }: RunParts,
-  recipeHash: string,
+  identity: RunIdentity,
   checkpoint: LoadedCheckpoint | null,
 ): LoadedCheckpoint | null {
   if (resume && existsSync(join(out, 'run.json'))) {
-    const known = readRun(out)['recipeHash']
-    if (known !== recipeHash) {
-      throw new LabError(
-        'RESUME',
-        `${out} was started with another recipe; resume with that one (its resolved form is in run.json), or choose another --out`,
-      )
-    }
+    checkIdentity(out, readRun(out)['identity'], identity)
     tidyRun(out, { keep: recipe.keepCheckpoints })
     return checkpoint
   }
@@ -178,14 +181,14 @@ function openRun(
     version: 1,
     name: recipe.name,
     recipe,
-    recipeHash,
+    identity,
     versions,
     device,
     seed: recipe.seed,
     model: pinned ?? (recipe.model === undefined ? null : resolve(recipe.model)),
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
-    tokenizer: data.tokenizer.hash,
+    layerMap: layerMap(built.model.config, { trainable: built.trainable }),
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
       name,

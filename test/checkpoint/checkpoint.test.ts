@@ -203,6 +203,17 @@ describe('openCheckpoint refuses', () => {
     await expect(openCheckpoint(out)).rejects.toEqual(code('SHARD_INDEX'))
   })
 
+  it('no order of an index: files come by name, whatever stands first', async () => {
+    const out = await sharded()
+    const { files } = await openCheckpoint(out)
+    const index = JSON.parse(readFileSync(indexPath(out), 'utf8')) as { weight_map: Record<string, string> }
+    const backwards = Object.fromEntries(Object.entries(index.weight_map).reverse())
+    writeFileSync(indexPath(out), JSON.stringify({ weight_map: backwards }))
+    const names = files.map(({ path }) => path)
+    expect(names).toEqual([...names].sort())
+    expect((await openCheckpoint(out)).files.map(({ path }) => path)).toEqual(names)
+  })
+
   it('an index that names a missing file, a missing tensor, the wrong file or no tensor twice', async () => {
     const missing = await withIndex(map => {
       map['model.norm.weight'] = 'model-00009-of-00009.safetensors'

@@ -4,7 +4,19 @@ import { exitCodes, failureOf } from '../../repl/cli/exit.js'
 import { LabError } from '../../src/index.js'
 import { cli, cliJson, cliWith } from './harness.js'
 
-const commands = ['inspect', 'expand', 'verify', 'train', 'eval', 'generate', 'plot', 'kernel', 'doctor']
+const commands = [
+  'inspect',
+  'expand',
+  'verify',
+  'train',
+  'eval',
+  'generate',
+  'plot',
+  'repl',
+  'serve',
+  'kernel',
+  'doctor',
+]
 
 describe('help', () => {
   test.each(commands)('%s --help shows usage, options and examples', async name => {
@@ -23,6 +35,11 @@ describe('help', () => {
       .match(/^ {2}(\w+)/gm)!
       .map(line => line.trim())
     expect(listed).toEqual([...commands, 'help'])
+  })
+
+  test('no help tells of --json twice', async () => {
+    for (const argv of [['--help'], ['expand', '--help']])
+      expect((await cli(...argv)).stdout.match(/^ +--json/gm), argv[0]).toHaveLength(1)
   })
 
   test('nothing asked for is a question for help', async () => {
@@ -44,6 +61,7 @@ describe('help', () => {
           "--max-tokens",
           "--seq-len",
           "--device",
+          "--threads",
           "-h, --help",
           "--json",
         ],
@@ -65,6 +83,7 @@ describe('help', () => {
           "--top-p",
           "--seed",
           "--device",
+          "--threads",
           "-h, --help",
           "--json",
         ],
@@ -84,17 +103,31 @@ describe('help', () => {
           "-h, --help",
           "--json",
         ],
+        "repl": [
+          "--plain",
+          "--device",
+          "-h, --help",
+          "--json",
+        ],
+        "serve": [
+          "--port",
+          "--open",
+          "-h, --help",
+          "--json",
+        ],
         "train": [
           "--out",
           "--resume",
           "--device",
           "--threads",
+          "--tensorboard",
           "-h, --help",
           "--json",
         ],
         "verify": [
           "--prompt",
           "--device",
+          "--threads",
           "-h, --help",
           "--json",
         ],
@@ -117,6 +150,8 @@ describe('mistakes', () => {
   test.each([
     [['expnd'], 'Did you mean expand?'],
     [['help', 'expnd'], 'Did you mean "expand"?'],
+    [['kernel'], 'expected one of install, uninstall after kernel'],
+    [['kernel', 'instal'], 'Did you mean install?'],
     [['verify', 'a', 'b', '--device', 'cpuu'], 'Did you mean "cpu"?'],
     [['expand', 'a', 'b', '--grops', '3'], 'Did you mean --groups?'],
     [['train', 'r.yaml', '--out', 'x', '--resum'], 'Did you mean --resume?'],
@@ -148,6 +183,15 @@ describe('mistakes', () => {
     expect(stderr).toBe('')
   })
 
+  test.each(['https://huggingface.co/owner/name', 'HF://owner/name'])(
+    '%s: the address to write instead',
+    async where => {
+      const { code, stderr } = await cli('inspect', where)
+      expect(stderr).toContain('hf://owner/name')
+      expect(code).toBe(2)
+    },
+  )
+
   test('an error of the lab has its code, no stack, and exit code 1', async () => {
     const { code, value } = await cliJson<{ error: Record<string, string> }>('inspect', '/no/such/model')
     expect(value.error).toEqual({ code: 'CHECKPOINT_CONFIG', message: expect.stringContaining('/no/such/model') })
@@ -174,6 +218,15 @@ describe('failureOf', () => {
     const failure = failureOf(new TypeError('x is not a function'), { env: {}, signal })
     expect(failure).toMatchObject({ exitCode: exitCodes.failed, code: 'UNEXPECTED', message: 'x is not a function' })
     expect(failure.stack).toContain('    at ')
+  })
+
+  test('a refusal of the system has its code and no stack', () => {
+    const refusal = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+      code: 'ENOSPC',
+      syscall: 'write',
+    })
+    expect(failureOf(refusal, { env: {}, signal })).toMatchObject({ exitCode: 1, code: 'ENOSPC', stack: null })
+    expect(failureOf(refusal, { env: { LLAMA_PRO_DEBUG: '1' }, signal }).stack).toContain('    at ')
   })
 
   test.each(['RECIPE', 'EXPANSION_PLAN', 'DEVICE', 'FREEZE_DEAD'])('%s is a wrong question: 2', code => {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatCount, formatDuration, loadRecipe, type Recipe, type RunResult, runRecipe } from '../../../src/index.js'
-import { deviceOption, wholeNumber } from '../arguments.js'
+import { type ComputeOptions, deviceOption, threadsOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -16,11 +16,10 @@ Examples:
 Ctrl-C ends the step, writes a checkpoint and leaves with exit code 130; --resume goes on from there.
 Every field of a recipe is explained in the recipes of datasets/recipes.`
 
-interface Options {
+interface Options extends ComputeOptions {
   out: string
   resume?: boolean
-  device: string
-  threads?: number
+  tensorboard?: boolean
 }
 
 export function trainCommand(context: CommandContext): Command {
@@ -31,7 +30,8 @@ export function trainCommand(context: CommandContext): Command {
     .requiredOption('--out <run>', 'run directory')
     .option('--resume', 'go on from the newest checkpoint of the run')
     .addOption(deviceOption())
-    .option('--threads <n>', 'threads that compute (default: one a core)', wholeNumber(1))
+    .addOption(threadsOption())
+    .option('--tensorboard', 'write event files for TensorBoard to RUN/tensorboard')
     .addHelpText('after', examples)
     .action(async (recipe: string, options: Options) => train(context, recipe, options))
 }

@@ -8,6 +8,11 @@ import { type ExpansionOptions, type ExpansionPlan, planExpansion, planText } fr
 import { type RunFigureName, type RunFigureOptions, runFigure } from '../../forgetting/figures.js'
 import type { RunRecords } from '../../forgetting/tables.js'
 import { type TrainableTable, trainableTable, trainableTableText } from '../../freeze/trainable-table.js'
+import type { Lesson } from '../../lessons/lesson.js'
+import { lessonText } from '../../lessons/lesson-text.js'
+import { checkAnswer, lessonOf } from '../../lessons/lessons.js'
+import type { LessonOptions, LessonSubject } from '../../lessons/subject.js'
+import { LiveServer } from '../../live/server.js'
 import type { ModelConfig } from '../../model/config.js'
 import { forward, logitsOf } from '../../model/forward.js'
 import type { Model } from '../../model/model.js'
@@ -22,7 +27,7 @@ import { Emitter } from '../../util/emitter.js'
 import { LabError } from '../../util/errors.js'
 import { formatTable } from '../../util/format.js'
 import { createEngine } from '../engines.js'
-import { type Evaluation, evaluationText, scoreProbes } from '../evaluate-model.js'
+import { type Evaluation, evaluationText, openProbes, scoreProbes } from '../evaluate-model.js'
 import { streamText } from '../generate-text.js'
 import { packageRoot } from '../package.js'
 import { resolveModelDir } from '../resolve-model.js'
@@ -30,6 +35,7 @@ import type { RunEvents } from '../run-events.js'
 import { saveResult } from '../save-result.js'
 import { datasetPath, demoProbes, demoSources } from './datasets.js'
 import type { LabEvents, LabGenerateOptions, LabOptions } from './lab-options.js'
+import { liveControls } from './live-controls.js'
 import { LiveModel } from './live-model.js'
 import { readable } from './readable.js'
 import { freeRunName, listRuns, type RunRow, type RunTableName, recordsOf, runTable } from './run-shelf.js'
@@ -56,6 +62,7 @@ export class Lab {
   #sources: readonly SourceSpec[] = []
   #probes: readonly ProbeSpec[] = Object.entries(demoProbes).map(([name, manifest]) => ({ name, manifest }))
   readonly #runs: TrainingRun[] = []
+  #server: Promise<LiveServer> | null = null
 
   constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
     this.cwd = cwd
@@ -338,6 +345,22 @@ export class Lab {
     return logitsOf(model.config, model.weights, hidden)
   }
 
+  /**
+   * One of the nine steps of the walk through block expansion, computed from the live model: `ladder`, `copy`, `zero`, `proof`,
+   * `first-step`, `freeze`, `train`, `contribution`, `quiz`.
+   * @param which its number from 1 to 9, or its name
+   */
+  async step(which: number | string, options: LessonOptions = {}): Promise<Lesson> {
+    const lesson = await lessonOf(which, this.#subject(), options)
+    return readable(lesson, lessonText(lesson, { width: 100 }).join('\n'))
+  }
+
+  /** Whether an answer (`a`, `b`, `c`) to a question of the quiz is right, and why. */
+  answer(question: number, choice: string): { right: boolean; text: string } {
+    const checked = checkAnswer(question, choice)
+    return readable(checked, checked.text)
+  }
+
   /** Says that weights were changed by hand (`lab.model.parameter(path).write(...)`), so that runs keep them. */
   markChanged(): void {
     this.#loaded().isChanged = true
@@ -385,6 +408,12 @@ export class Lab {
     this.#changed('device')
   }
 
+  /** The page of all runs in `runsDir`, on 127.0.0.1; started on first use, it ends with the session. */
+  async serve(): Promise<LiveServer> {
+    this.#server ??= LiveServer.start({ runs: [this.runsDir], controls: liveControls(this) })
+    return this.#server
+  }
+
   /** Stops the run that goes on; it writes a checkpoint first. */
   interrupt(): void {
     if (this.run && !this.run.isOver) this.run.stop().catch(() => {})
@@ -397,6 +426,8 @@ export class Lab {
       () => {},
       () => {},
     )
+    await this.#server?.then(server => server.close())
+    this.#server = null
     this.#live?.dispose()
     this.#live = null
     await this.#engine?.dispose()
@@ -450,6 +481,22 @@ export class Lab {
   #parts() {
     const live = this.#loaded()
     return { model: live.model, tokenizer: live.tokenizer, gates: live.gateTensors() }
+  }
+
+  #subject(): LessonSubject {
+    const { model, tokenizer, base, trainable } = this.#loaded()
+    const signal = this.#signal()
+    const probes = this.#probes.map(({ name, manifest }) => ({ name, path: datasetPath(manifest, this.cwd) }))
+    return {
+      model,
+      tokenizer,
+      base,
+      trainable,
+      plan: this.#plan,
+      run: this.run,
+      openProbes: options => openProbes(probes, { tokenizer, ...options }),
+      ...(signal ? { signal } : {}),
+    }
   }
 
   #checkIdle(what: string): void {

@@ -1,0 +1,22 @@
+import { resolve } from 'node:path'
+import type { LiveControls } from '../../live/controls.js'
+import { LabError } from '../../util/errors.js'
+import type { Lab } from './lab.js'
+import type { TrainingRun } from './training-run.js'
+
+/** What a live page may do with a session: `LiveServer.start({ runs: [lab.runsDir], controls: liveControls(lab) })`. */
+export function liveControls(lab: Pick<Lab, 'run' | 'isLoaded' | 'gates' | 'gate'>): LiveControls {
+  const runAt = (dir: string): TrainingRun => {
+    if (lab.run && resolve(lab.run.dir) === dir) return lab.run
+    throw new LabError('LIVE_CONTROL', `${dir} is not trained by this session`)
+  }
+  return {
+    active: () =>
+      lab.run && !lab.run.isOver ? { dir: resolve(lab.run.dir), isPaused: lab.run.status === 'paused' } : null,
+    pause: dir => runAt(dir).pause(),
+    resume: dir => runAt(dir).resume(),
+    stop: dir => runAt(dir).stop(),
+    gates: () => (lab.isLoaded ? lab.gates() : new Map()),
+    gate: (value, layer) => (layer === undefined ? lab.gate(value) : lab.gate(value, layer)),
+  }
+}
