@@ -1,14 +1,12 @@
 /** What the worker thread does: device memory and compiled programs over the C API. */
-import { closeSync, openSync, readSync } from 'node:fs'
 import { bytesPerElement, type HostArray, hostArray, viewAs } from '../../tensor/dtype.js'
 import type { EngineMemory, VariableInit } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
-import { bf16ToF32, f16ToF32 } from '../../tensor/half.js'
-import { toHost } from '../../tensor/leaf.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { LabError } from '../../util/errors.js'
 import { inPlaceUpdates } from '../in-place.js'
+import { initialData } from '../initial-data.js'
 import { type EmittedModel, emitModel } from './emit.js'
 import { canMapFiles, type FileMap, mapFile } from './file-map.js'
 import type { OnnxSpec } from './model-builder.js'
@@ -179,39 +177,4 @@ function mapOf({ dtype }: TensorSpec, init: VariableInit): FileMap | null {
   const { path, byteOffset, byteLength } = init
   const isUsable = init.dtype === dtype && byteOffset % bytesPerElement[dtype] === 0 && byteLength > 0
   return isUsable ? mapFile(path, byteOffset, byteLength) : null
-}
-
-function initialData(spec: TensorSpec, init: VariableInit): HostArray {
-  if (init.kind === 'zeros') return hostArray(spec.dtype, sizeOf(spec.shape))
-  if (init.kind === 'host') return init.data
-  const stored = viewAs(init.dtype, readRange(init.path, init.byteOffset, init.byteLength).buffer)
-  if (init.dtype === spec.dtype) return stored
-  const exact =
-    init.dtype === 'bf16'
-      ? Float32Array.from(stored, bf16ToF32)
-      : init.dtype === 'f16'
-        ? Float32Array.from(stored, f16ToF32)
-        : stored
-  return toHost(exact, spec.dtype)
-}
-
-/** Bytes of a file as memory of their own, aligned for any element type. */
-function readRange(path: string, byteOffset: number, byteLength: number): Uint8Array {
-  const bytes = new Uint8Array(byteLength)
-  const fd = openSync(path, 'r')
-  try {
-    let done = 0
-    while (done < byteLength) {
-      const count = readSync(fd, bytes, done, Math.min(byteLength - done, 1 << 30), byteOffset + done)
-      if (count === 0)
-        throw new LabError(
-          'TRUNCATED',
-          `${path}: ended at byte ${byteOffset + done}, expected ${byteLength} bytes from ${byteOffset}`,
-        )
-      done += count
-    }
-  } finally {
-    closeSync(fd)
-  }
-  return bytes
 }
