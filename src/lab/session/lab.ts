@@ -25,21 +25,20 @@ import { parseRecipe, type Recipe } from '../../train/recipe.js'
 import { modelFolder, readRun, runFile } from '../../train/run-directory.js'
 import { Emitter } from '../../util/emitter.js'
 import { LabError } from '../../util/errors.js'
-import { formatTable } from '../../util/format.js'
 import { createEngine } from '../engines.js'
 import { type Evaluation, evaluationText, openProbes, scoreProbes } from '../evaluate-model.js'
 import { streamText } from '../generate-text.js'
-import { packageRoot } from '../package.js'
 import { resolveModelDir } from '../resolve-model.js'
 import type { RunEvents } from '../run-events.js'
 import { saveResult } from '../save-result.js'
-import { datasetPath, demoProbes, demoSources } from './datasets.js'
+import { demoBase } from './datasets.js'
 import type { LabEvents, LabGenerateOptions, LabOptions } from './lab-options.js'
 import { liveControls } from './live-controls.js'
 import { LiveModel } from './live-model.js'
 import { readable } from './readable.js'
 import { freeRunName, listRuns, type RunRow, type RunTableName, recordsOf, runTable } from './run-shelf.js'
 import { resumeWork, startWork } from './run-work.js'
+import { type GivenSource, SessionData } from './session-data.js'
 import { type ProbeSpec, type SourceSpec, sessionRecipe, type TrainOptions } from './session-recipe.js'
 import { TrainingRun } from './training-run.js'
 import { proofText, proveIdentity, type SessionProof } from './verify-live.js'
@@ -59,13 +58,13 @@ export class Lab {
   #live: LiveModel | null = null
   #origin: string | null = null
   #plan: ExpansionPlan | null = null
-  #sources: readonly SourceSpec[] = []
-  #probes: readonly ProbeSpec[] = Object.entries(demoProbes).map(([name, manifest]) => ({ name, manifest }))
+  readonly #data: SessionData
   readonly #runs: TrainingRun[] = []
   #server: Promise<LiveServer> | null = null
 
   constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
     this.cwd = cwd
+    this.#data = new SessionData(cwd)
     this.runsDir = resolve(cwd, runsDir)
     this.#device = device
     this.#threads = threads
@@ -126,7 +125,7 @@ export class Lab {
     this.#live = live
     this.#origin = where
     this.#plan = null
-    if (where === 'demo') this.#sources = demoSources.map(source => ({ ...source }))
+    if (where === 'demo') this.#data.takeDemo()
     this.#changed('model')
     return this.layers()
   }
@@ -192,35 +191,21 @@ export class Lab {
    * Says what to train on; weights are relative shares of the tokens. Without an argument: what is set.
    * @param sources names (`demo/code`, `demo/math`, `the-stack`, `proof-pile-2`), manifests, files, globs or `hf://` addresses
    */
-  data(
-    sources?: string | readonly (string | { manifest: string; weight?: number; subset?: string })[],
-  ): readonly SourceSpec[] {
+  data(sources?: string | readonly GivenSource[]): readonly SourceSpec[] {
     if (sources !== undefined) {
-      const list = typeof sources === 'string' ? [sources] : sources
-      const specs = list.map(item => ({ weight: 1, ...(typeof item === 'string' ? { manifest: item } : item) }))
-      for (const { manifest } of specs) datasetPath(manifest, this.cwd)
-      this.#sources = specs
+      this.#data.setSources(sources)
       this.#changed('data')
     }
-    const rows = this.#sources.map(({ manifest, weight, subset }) => [manifest, String(weight), subset ?? ''])
-    return readable([...this.#sources], formatTable(['dataset', 'weight', 'subset'], rows))
+    return this.#data.sources
   }
 
   /** Says which held-out sets are measured, name -> dataset. Without an argument: what is set. */
   probes(probes?: Readonly<Record<string, string>>): readonly ProbeSpec[] {
     if (probes !== undefined) {
-      const specs = Object.entries(probes).map(([name, manifest]) => ({ name, manifest }))
-      for (const { manifest } of specs) datasetPath(manifest, this.cwd)
-      this.#probes = specs
+      this.#data.setProbes(probes)
       this.#changed('data')
     }
-    return readable(
-      [...this.#probes],
-      formatTable(
-        ['probe', 'dataset'],
-        this.#probes.map(p => [p.name, p.manifest]),
-      ),
-    )
+    return this.#data.probes
   }
 
   /**
@@ -230,11 +215,7 @@ export class Lab {
   train(options: TrainOptions = {}): TrainingRun {
     this.#checkIdle('train')
     const live = this.#loaded()
-    if (this.#sources.length === 0 && options.recipe === undefined)
-      throw new LabError(
-        'SESSION_DATA',
-        "say what to train on first: lab.data(['demo/code', 'demo/math']), or lab.data('the-stack')",
-      )
+    const sources = this.#data.recipeSources(options.recipe !== undefined)
     const name = options.name ?? freeRunName(this.runsDir, live.plan === null ? 'full' : 'expansion')
     const dir = join(this.runsDir, name)
     // weights that no directory holds are saved with the run, so that its recipe can be run again
@@ -242,12 +223,8 @@ export class Lab {
     const recipe = sessionRecipe({
       live,
       modelDir,
-      sources: this.#sources.map(source => ({ ...source, manifest: datasetPath(source.manifest, this.cwd) })),
-      probes: this.#probes.map(probe => ({
-        maxTokens: 4096,
-        ...probe,
-        manifest: datasetPath(probe.manifest, this.cwd),
-      })),
+      sources,
+      probes: this.#data.recipeProbes(),
       options: { ...options, name },
       isDemo: live.base === demoBase(),
       cwd: this.cwd,
@@ -279,12 +256,11 @@ export class Lab {
     { maxTokens = 4096 }: { maxTokens?: number } = {},
   ): Promise<Evaluation[]> {
     const live = this.#loaded()
-    const wanted = probes ? Object.entries(probes).map(([name, manifest]) => ({ name, manifest })) : this.#probes
     const signal = this.#signal()
     const results = await scoreProbes({
       model: live.model,
       tokenizer: live.tokenizer,
-      probes: wanted.map(({ name, manifest }) => ({ name, path: datasetPath(manifest, this.cwd) })),
+      probes: this.#data.probePaths(probes),
       maxTokens,
       gates: live.gateTensors(),
       onProgress: (done, total) => this.events.emit('progress', { label: 'measuring', done, total }),
@@ -486,7 +462,7 @@ export class Lab {
   #subject(): LessonSubject {
     const { model, tokenizer, base, trainable } = this.#loaded()
     const signal = this.#signal()
-    const probes = this.#probes.map(({ name, manifest }) => ({ name, path: datasetPath(manifest, this.cwd) }))
+    const probes = this.#data.probePaths()
     return {
       model,
       tokenizer,
@@ -524,8 +500,4 @@ export class Lab {
       throw new LabError('SESSION_RUN', 'there is no run yet: lab.train(), or name run directories: { runs: [dir] }')
     return wanted.map(run => recordsOf(run, { cwd: this.cwd, folder: this.runsDir }))
   }
-}
-
-function demoBase(): string {
-  return join(packageRoot(), 'datasets', 'demo', 'base')
 }
