@@ -119,12 +119,14 @@ export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/eval
 export { type GenerateTextOptions, generateText } from './lab/generate-text.js'
 export { openDataset } from './lab/open-dataset.js'
 export { resolveModelDir } from './lab/resolve-model.js'
-export {
-  packageVersion,
-  type ProbeSummary,
-  type RunEvents,
-  type RunOptions,
-  type RunResult,
-  runRecipe,
-} from './lab/train-run.js'
+export { packageRoot, packageVersion } from './lab/package.js'
+export type { ProbeSummary, RunEvents, RunResult } from './lab/run-events.js'
+export { type RunOptions, runRecipe } from './lab/run-recipe.js'
 export { type VerifyOptions, type VerifyResult, verifyModels } from './lab/verify-models.js'
+export { datasetNames } from './lab/session/datasets.js'
+export { Lab } from './lab/session/lab.js'
+export type { LabEvents, LabGenerateOptions, LabOptions } from './lab/session/lab-options.js'
+export type { RunRow, RunTableName } from './lab/session/run-shelf.js'
+export type { ProbeSpec, SourceSpec, TrainOptions } from './lab/session/session-recipe.js'
+export { type RunStatus, TrainingRun } from './lab/session/training-run.js'
+export type { SessionProof } from './lab/session/verify-live.js'

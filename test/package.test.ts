@@ -16,10 +16,12 @@ describe('the published package', () => {
     expect(Object.keys(api).sort()).toMatchInlineSnapshot(`
       [
         "Emitter",
+        "Lab",
         "LabError",
         "Model",
         "Program",
         "Tensor",
+        "TrainingRun",
         "Variable",
         "adamw",
         "attention",
@@ -30,6 +32,7 @@ describe('the published package', () => {
         "concat",
         "contributionTable",
         "createEngine",
+        "datasetNames",
         "devices",
         "didYouMean",
         "elementCount",
@@ -74,6 +77,7 @@ describe('the published package', () => {
         "openLoader",
         "openProbe",
         "openTokenizer",
+        "packageRoot",
         "packageVersion",
         "parameterCount",
         "parameterShapes",

@@ -1,5 +1,6 @@
 import { forward, logitsOf } from '../model/forward.js'
 import type { Model } from '../model/model.js'
+import type { Tensor } from '../tensor/graph.js'
 import { input } from '../tensor/leaf.js'
 import { compile } from '../tensor/program.js'
 
@@ -18,17 +19,19 @@ export interface IdentityReport {
  * Runs both models over the same tokens on the same engine and compares their logits (LLaMA Pro, arXiv 2401.02415,
  * section 3.2: an identity copy leaves the function as it is).
  * @param rows token ids, at least one row of at least one token
+ * @param options.gates of blocks of the expanded model that are not fully on
  */
 export async function verifyIdentity(
   base: Model,
   expanded: Model,
   rows: readonly Int32Array[],
+  { gates = new Map() }: { gates?: ReadonlyMap<number, Tensor> } = {},
 ): Promise<IdentityReport> {
   let maxAbsDiff = 0
   let positions = 0
   let nonFinite = 0
   for (const ids of rows) {
-    const [before, after] = await Promise.all([logitsFor(base, ids), logitsFor(expanded, ids)])
+    const [before, after] = await Promise.all([logitsFor(base, ids, new Map()), logitsFor(expanded, ids, gates)])
     const width = before.length / ids.length
     for (let t = 0; t < ids.length; t++) {
       let finite = true
@@ -44,8 +47,12 @@ export async function verifyIdentity(
   return { identical: maxAbsDiff === 0 && nonFinite === 0, maxAbsDiff, positions, nonFinite }
 }
 
-async function logitsFor({ config, weights, engine }: Model, ids: Int32Array): Promise<Float32Array> {
-  const { hidden } = forward(config, weights, input('ids', [1, ids.length], 'i32'))
+async function logitsFor(
+  { config, weights, engine }: Model,
+  ids: Int32Array,
+  gates: ReadonlyMap<number, Tensor>,
+): Promise<Float32Array> {
+  const { hidden } = forward(config, weights, input('ids', [1, ids.length], 'i32'), { gates })
   const { logits } = await compile({ outputs: { logits: logitsOf(config, weights, hidden) }, engine }).run({ ids })
   return logits as Float32Array
 }

@@ -34,6 +34,8 @@ export interface EvaluatorOptions {
   seqLen: number
   /** Compare with this base too (default: none). */
   base?: BaseReference | null
+  /** Gates of blocks that are not fully on (default: all on). */
+  gates?: ReadonlyMap<number, Tensor>
 }
 
 /** Bytes of f32 logits of one run, both models together. */
@@ -49,13 +51,13 @@ export class Evaluator {
   readonly #layers: readonly number[]
   readonly #hasBase: boolean
 
-  constructor(model: Model, { seqLen, base = null }: EvaluatorOptions) {
+  constructor(model: Model, { seqLen, base = null, gates = new Map() }: EvaluatorOptions) {
     const models = base ? 2 : 1
     this.#rows = Math.max(1, Math.min(16, Math.floor(LOGITS_BYTES / (4 * model.config.vocabSize * seqLen * models))))
     this.#seqLen = seqLen
     this.#layers = [...newLayers(readProvenance(model.config))].sort((a, b) => a - b)
     this.#hasBase = base !== null
-    this.#program = compile({ outputs: this.#outputs(model, base), engine: model.engine })
+    this.#program = compile({ outputs: this.#outputs(model, base, gates), engine: model.engine })
   }
 
   /** For estimating memory. */
@@ -94,11 +96,11 @@ export class Evaluator {
     return { inputIds, targets }
   }
 
-  #outputs(model: Model, base: BaseReference | null): Record<Output, Tensor> {
+  #outputs(model: Model, base: BaseReference | null, gates: ReadonlyMap<number, Tensor>): Record<Output, Tensor> {
     const { config, weights } = model
     const ids = input('inputIds', [this.#rows, this.#seqLen], 'i32')
     const targets = reshape(input('targets', [this.#rows, this.#seqLen], 'i32'), [this.#rows * this.#seqLen])
-    const { hidden, stream } = forward(config, weights, ids)
+    const { hidden, stream } = forward(config, weights, ids, { gates })
     const nats = linearCrossEntropy(hidden, headWeight(config, weights), targets)
     const blocks = this.#layers.map(
       layer => [`block.${layer}`, contribution(stream[layer]!, stream[layer + 1]!)] as const,

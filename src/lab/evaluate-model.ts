@@ -1,7 +1,10 @@
 import { loadModel } from '../checkpoint/load-model.js'
-import { openProbe } from '../data/probe.js'
+import { openProbe, type Probe } from '../data/probe.js'
 import { bitsPerByte, Evaluator, meanNats } from '../forgetting/evaluator.js'
-import { openTokenizer } from '../tokenizer/tokenizer.js'
+import type { Model } from '../model/model.js'
+import type { Tensor } from '../tensor/graph.js'
+import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
+import { formatCount, formatTable } from '../util/format.js'
 import { createEngine } from './engines.js'
 import { openDataset } from './open-dataset.js'
 import { resolveModelDir } from './resolve-model.js'
@@ -31,47 +34,61 @@ export interface Evaluation {
 }
 
 /** Loss of a model on held-out sets: every token of every document once, each document on its own behind BOS. */
-export async function evaluateModel(options: EvaluateOptions): Promise<Evaluation[]> {
-  const { model: where, probes: wanted, maxTokens = Number.MAX_SAFE_INTEGER, device, signal, onProgress } = options
-  const dir = await resolveModelDir(where, signal ? { signal } : {})
+export async function evaluateModel({ model: where, device, ...options }: EvaluateOptions): Promise<Evaluation[]> {
+  const dir = await resolveModelDir(where, options.signal ? { signal: options.signal } : {})
   const tokenizer = await openTokenizer(dir)
   const engine = createEngine(device)
   try {
-    const model = await loadModel(dir, engine)
-    const seqLen = options.seqLen ?? Math.min(256, model.config.maxPositionEmbeddings)
-    const { bosTokenId, eosTokenId } = tokenizer
-    const tokenize = (texts: string[]) => tokenizer.encodeBatch(texts)
-    const open = async ({ name, path }: { name: string; path: string }) =>
-      openProbe({
-        name,
-        manifest: await openDataset(path, { name }),
-        maxTokens,
-        seqLen,
-        tokenize,
-        bosTokenId,
-        eosTokenId,
-      })
-    const probes = await Promise.all(wanted.map(open))
-    const total = probes.reduce((n, probe) => n + probe.rows.length, 0)
-    const evaluator = new Evaluator(model, { seqLen })
-    const results: Evaluation[] = []
-    let before = 0
-    for (const probe of probes) {
-      const onRows = (done: number) => onProgress?.(before + done, total)
-      const scores = await evaluator.score(probe, signal ? { signal, onRows } : { onRows })
-      before += probe.rows.length
-      const { name, tokensScored, bytesScored, documents } = probe
-      results.push({
-        probe: name,
-        lossNats: meanNats(scores),
-        bitsPerByte: bitsPerByte(scores, bytesScored),
-        tokensScored,
-        bytesScored,
-        documents,
-      })
-    }
-    return results
+    return await scoreProbes({ ...options, model: await loadModel(dir, engine), tokenizer })
   } finally {
     await engine.dispose()
   }
+}
+
+export interface ScoreProbesOptions extends Omit<EvaluateOptions, 'model' | 'device'> {
+  model: Model
+  tokenizer: Tokenizer
+  /** Gates of blocks that are not fully on (default: all on). */
+  gates?: ReadonlyMap<number, Tensor>
+}
+
+/** As {@link evaluateModel}, of a model that is loaded. */
+export async function scoreProbes(options: ScoreProbesOptions): Promise<Evaluation[]> {
+  const { model, tokenizer, probes: wanted, maxTokens = Number.MAX_SAFE_INTEGER, signal, onProgress, gates } = options
+  const seqLen = options.seqLen ?? Math.min(256, model.config.maxPositionEmbeddings)
+  const probes = await Promise.all(wanted.map(probe => open(probe, { tokenizer, maxTokens, seqLen })))
+  const total = probes.reduce((n, probe) => n + probe.rows.length, 0)
+  const evaluator = new Evaluator(model, { seqLen, ...(gates ? { gates } : {}) })
+  const results: Evaluation[] = []
+  let before = 0
+  for (const probe of probes) {
+    const onRows = (done: number) => onProgress?.(before + done, total)
+    const scores = await evaluator.score(probe, signal ? { signal, onRows } : { onRows })
+    before += probe.rows.length
+    const { name, tokensScored, bytesScored, documents } = probe
+    const losses = { lossNats: meanNats(scores), bitsPerByte: bitsPerByte(scores, bytesScored) }
+    results.push({ probe: name, ...losses, tokensScored, bytesScored, documents })
+  }
+  return results
+}
+
+/** Evaluations as aligned plain text. */
+export function evaluationText(evaluations: readonly Evaluation[]): string {
+  const rows = evaluations.map(({ probe, bitsPerByte, lossNats, tokensScored }) => [
+    probe,
+    bitsPerByte.toFixed(4),
+    lossNats.toFixed(4),
+    formatCount(tokensScored),
+  ])
+  return formatTable(['probe', 'bits/byte', 'nats/token', 'tokens'], rows)
+}
+
+async function open(
+  { name, path }: { name: string; path: string },
+  { tokenizer, maxTokens, seqLen }: { tokenizer: Tokenizer; maxTokens: number; seqLen: number },
+): Promise<Probe> {
+  const { bosTokenId, eosTokenId } = tokenizer
+  const tokenize = (texts: string[]) => tokenizer.encodeBatch(texts)
+  const manifest = await openDataset(path, { name })
+  return openProbe({ name, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
 }

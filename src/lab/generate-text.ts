@@ -1,7 +1,8 @@
 import { loadModel } from '../checkpoint/load-model.js'
 import { type GenerateOptions, generate } from '../model/generate.js'
+import type { Model } from '../model/model.js'
 import { decodeStream } from '../tokenizer/decode-stream.js'
-import { openTokenizer } from '../tokenizer/tokenizer.js'
+import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
 import { createEngine } from './engines.js'
 import { resolveModelDir } from './resolve-model.js'
 
@@ -25,16 +26,26 @@ export async function* generateText({
   const engine = createEngine(device)
   try {
     const model = await loadModel(dir, engine)
-    const stream = decodeStream(tokenizer, { skipSpecialTokens: true })
-    const ids = tokenizer.encode(prompt, { addSpecialTokens: true })
-    for (const id of ids) stream.push(id)
-    for await (const id of generate(model, ids, { ...options, maxNewTokens })) {
-      const text = stream.push(id)
-      if (text !== '') yield text
-    }
-    const rest = stream.end()
-    if (rest !== '') yield rest
+    yield* streamText(model, tokenizer, prompt, { ...options, maxNewTokens })
   } finally {
     await engine.dispose()
   }
+}
+
+/** Continues a prompt with a model that is loaded. */
+export async function* streamText(
+  model: Model,
+  tokenizer: Tokenizer,
+  prompt: string,
+  options: GenerateOptions,
+): AsyncGenerator<string> {
+  const stream = decodeStream(tokenizer, { skipSpecialTokens: true })
+  const ids = tokenizer.encode(prompt, { addSpecialTokens: true })
+  for (const id of ids) stream.push(id)
+  for await (const id of generate(model, ids, options)) {
+    const text = stream.push(id)
+    if (text !== '') yield text
+  }
+  const rest = stream.end()
+  if (rest !== '') yield rest
 }

@@ -4,8 +4,10 @@ import { openProbe, type Probe } from '../data/probe.js'
 import { TokenizerPool } from '../tokenizer/pool.js'
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
-import type { Emitter } from '../util/emitter.js'
+import { Emitter } from '../util/emitter.js'
+import { formatDuration } from '../util/format.js'
 import { openDataset } from './open-dataset.js'
+import type { RunEvents } from './run-events.js'
 
 export interface RunData {
   readonly tokenizer: Tokenizer
@@ -22,8 +24,9 @@ export interface RunData {
 export async function openRunData(
   recipe: Recipe,
   tokenizerPath: string,
-  events: Emitter<LoaderEvents>,
+  runEvents: Emitter<RunEvents>,
 ): Promise<RunData> {
+  const events = loaderEvents(runEvents)
   const tokenizer = await openTokenizer(tokenizerPath)
   const pool = await TokenizerPool.open(tokenizerPath)
   try {
@@ -80,4 +83,22 @@ export async function openRunData(
     await pool.dispose()
     throw error
   }
+}
+
+/** What the loader reports, as warnings of the run. */
+function loaderEvents(events: Emitter<RunEvents>): Emitter<LoaderEvents> {
+  const out = new Emitter<LoaderEvents>()
+  const warn = (message: string) => events.emit('warning', { message })
+  out.on('badShard', ({ source, message, level }) => {
+    if (level === 'warn') warn(`${source}: the rest of a shard is passed over: ${message}`)
+  })
+  out.on('badDocument', ({ source, message, level }) => {
+    if (level === 'warn') warn(`${source}: a document is passed over: ${message}`)
+  })
+  out.on('retry', ({ source, what, attempt, maxAttempts, reason, waitMs }) => {
+    warn(
+      `${source}: ${what} failed (${reason}); attempt ${attempt} of ${maxAttempts}, trying again in ${formatDuration(waitMs / 1000)}`,
+    )
+  })
+  return out
 }

@@ -2,6 +2,7 @@ import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.js'
 import { loadModel } from '../checkpoint/load-model.js'
 import { newLayers, readProvenance } from '../expansion/provenance.js'
 import { type IdentityReport, verifyIdentity } from '../expansion/verify-identity.js'
+import type { ModelConfig } from '../model/config.js'
 import type { Model } from '../model/model.js'
 import { openTokenizer } from '../tokenizer/tokenizer.js'
 import { keyOf, Prng } from '../util/prng.js'
@@ -55,7 +56,7 @@ export async function verifyModels({
     const models: Model[] = [await loadModel(first!, engine), await loadModel(second!, engine)]
     const report = await verifyIdentity(models[0]!, models[1]!, [
       ...(await promptRows(first!, prompts)),
-      ...randomRows(first!),
+      ...randomRows(first!.config),
     ])
     return { ...report, newLayers: added, reasons: reasonsOf(report) }
   } finally {
@@ -94,7 +95,8 @@ async function promptRows({ dir, config }: Checkpoint, prompts: readonly string[
   return rows.filter(row => row.length > 0)
 }
 
-function randomRows({ config }: Checkpoint): Int32Array[] {
+/** Rows of random tokens, the same every time. */
+export function randomRows(config: ModelConfig): Int32Array[] {
   const random = new Prng(keyOf('verify'))
   const length = Math.min(RANDOM_LENGTH, config.maxPositionEmbeddings)
   return Array.from({ length: RANDOM_ROWS }, () => Int32Array.from({ length }, () => random.below(config.vocabSize)))

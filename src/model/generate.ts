@@ -1,6 +1,7 @@
 /** Autoregressive generation with a KV cache that lives on the device. */
 
 import { type HostArray, hostArray } from '../tensor/dtype.js'
+import type { Tensor } from '../tensor/graph.js'
 import { input } from '../tensor/leaf.js'
 import { gather } from '../tensor/ops/indexing.js'
 import { reshape } from '../tensor/ops/movement.js'
@@ -24,6 +25,8 @@ export interface GenerateOptions {
   seed?: number
   /** Ids that end the text (default: the config's). The one met is not part of the result. */
   stopIds?: readonly number[]
+  /** Gates of blocks that are not fully on (default: all on). */
+  gates?: ReadonlyMap<number, Tensor>
   signal?: AbortSignal
 }
 
@@ -42,9 +45,9 @@ export async function* generate(
   prompt: ArrayLike<number>,
   options: GenerateOptions,
 ): AsyncGenerator<number> {
-  const { maxNewTokens, seed = 0, stopIds = model.config.eosTokenIds, signal } = options
+  const { maxNewTokens, seed = 0, stopIds = model.config.eosTokenIds, gates, signal } = options
   checkPrompt(model, prompt, maxNewTokens)
-  const decoder = new Decoder(model, prompt.length + maxNewTokens)
+  const decoder = new Decoder(model, prompt.length + maxNewTokens, gates)
   try {
     const random = new Prng(keyOf('generate', seed))
     let logits = await decoder.feed(prompt, signal)
@@ -67,7 +70,11 @@ export class Decoder {
   #length = 0
 
   /** @param capacity tokens that the cache can hold at least */
-  constructor(model: Model, capacity: number) {
+  constructor(
+    model: Model,
+    capacity: number,
+    readonly gates: ReadonlyMap<number, Tensor> = new Map(),
+  ) {
     const { numKeyValueHeads, headDim, numHiddenLayers } = model.config
     let size = SMALLEST_CACHE
     while (size < capacity + PREFILL) size *= 2
@@ -115,7 +122,7 @@ export class Decoder {
     const { config, weights } = this.#model
     const layers: LayerCache[] = this.#caches.map(({ key, value }) => ({ key: key.value, value: value.value }))
     const caches = { layers, start: input('start', [], 'i32') }
-    const result = forward(config, weights, input('ids', [1, width], 'i32'), { caches })
+    const result = forward(config, weights, input('ids', [1, width], 'i32'), { caches, gates: this.gates })
     const last = gather(result.hidden, reshape(input('last', [], 'i32'), [1]))
     const updates = result.caches.flatMap(({ key, value }, i) => [
       [this.#caches[i]!.key, key] as const,

@@ -44,6 +44,8 @@ export interface TrainerOptions {
   runDir: string
   /** Called before the first step, every `probeEverySteps` and after the last step. */
   measure: Measure
+  /** Awaited before every step, its time not counted: how a front pauses a run. */
+  beforeStep?: () => Promise<void>
   /** Go on from here (restored by {@link restoreCheckpoint}). */
   from?: Position
 }
@@ -54,10 +56,13 @@ export class Trainer {
   readonly #options: TrainerOptions
   readonly #position: Position
   #lastData: unknown = null
+  /** The step that the newest checkpoint holds. */
+  #saved: number
 
   constructor(options: TrainerOptions) {
     this.#options = options
     this.#position = { ...(options.from ?? { step: 0, tokens: 0, seconds: 0 }) }
+    this.#saved = this.#position.step
   }
 
   get position(): Readonly<Position> {
@@ -72,8 +77,12 @@ export class Trainer {
     const { recipe } = this.#options
     const position = this.#position
     if (position.step === 0 && this.#options.metrics.last === null) await this.#measure()
-    if (signal?.aborted && position.step < recipe.steps) return 'interrupted'
     while (position.step < recipe.steps) {
+      await this.#options.beforeStep?.()
+      if (signal?.aborted) {
+        if (this.#saved !== position.step) await this.#checkpoint()
+        return 'interrupted'
+      }
       await this.#step()
       const isLast = position.step === recipe.steps
       if (isLast || position.step % recipe.probeEverySteps === 0) await this.#measure()
@@ -128,6 +137,7 @@ export class Trainer {
     const state: CheckpointState = { version: 1, ...this.#position, recipeHash, data: this.#lastData }
     metrics.sync()
     await writeCheckpoint(runDir, state, this.#tensors(), { keep: recipe.keepCheckpoints })
+    this.#saved = this.#position.step
     this.events.emit('checkpoint', { step: this.#position.step })
   }
 

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
-import { type RunEvents, runRecipe } from '../../src/lab/train-run.js'
+import type { RunEvents } from '../../src/lab/run-events.js'
+import { runRecipe } from '../../src/lab/run-recipe.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { Emitter } from '../../src/util/emitter.js'
 

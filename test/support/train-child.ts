@@ -5,7 +5,7 @@
 import fs from 'node:fs'
 import { open } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
-import { runRecipe } from '../../src/lab/train-run.js'
+import { runRecipe } from '../../src/lab/run-recipe.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { Emitter } from '../../src/util/emitter.js'
 

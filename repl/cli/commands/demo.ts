@@ -8,6 +8,7 @@ import {
   LabError,
   loadRecipe,
   modelFolder,
+  packageRoot,
   planExpansion,
   type Recipe,
   type RunResult,
@@ -19,7 +20,6 @@ import type { CommandContext } from '../context.js'
 import { type DemoResults, drawReport, printComparison, printSamples } from '../demo-report.js'
 import { exitCodes, usageError } from '../exit.js'
 import { modelDirectory } from '../models.js'
-import { packageRoot } from '../package-root.js'
 import { pairs } from '../text.js'
 import { expandInto } from './expand.js'
 import { printShape } from './inspect.js'

@@ -11,6 +11,7 @@ import {
   hubCacheDirectory,
   messageOf,
   openTokenizer,
+  packageRoot,
   packageVersion,
   readHubToken,
   realize,
@@ -19,7 +20,6 @@ import {
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import type { Output } from '../output.js'
-import { packageRoot } from '../package-root.js'
 import { padVisible } from '../style.js'
 import { pairs } from '../text.js'
 

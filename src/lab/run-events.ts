@@ -1,0 +1,61 @@
+/** What a run tells while it goes on and when it has ended. */
+import type { MetricRecord, ProbeRecord } from '../train/metric-record.js'
+import type { Recipe } from '../train/recipe.js'
+
+/** What a run tells while it goes on; a front decides what to show. */
+export interface RunEvents {
+  /** One line: what is being done. */
+  status: { message: string }
+  engine: { description: string }
+  /** The recipe with all defaults, as a value and as YAML. */
+  resolved: { recipe: Recipe; yaml: string }
+  layerMap: { text: string }
+  trainable: { text: string }
+  memory: { text: string; needBytes: number; availableBytes: number }
+  warning: { message: string }
+  /** Every line of metrics.jsonl as it is written. */
+  record: MetricRecord
+  checkpoint: { step: number }
+  /** The bytes of all frozen tensors before and after the run. */
+  frozen: { tensors: number; equal: boolean }
+}
+
+export interface RunResult {
+  readonly status: 'done' | 'interrupted'
+  readonly step: number
+  readonly steps: number
+  readonly tokens: number
+  readonly seconds: number
+  /** The trained model as a Hugging Face directory; null when interrupted. */
+  readonly modelDir: string | null
+  readonly probes: readonly ProbeSummary[]
+}
+
+export interface ProbeSummary {
+  readonly probe: string
+  readonly bitsPerByteBefore: number
+  readonly bitsPerByteAfter: number
+  /** Change of the loss in nats per token since step 0, with its 95 % band. */
+  readonly deltaNats: number
+  readonly deltaLow: number
+  readonly deltaHigh: number
+}
+
+/** First and last record of every probe. */
+export function summarize(records: readonly MetricRecord[]): ProbeSummary[] {
+  const first = new Map<string, ProbeRecord>()
+  const last = new Map<string, ProbeRecord>()
+  for (const record of records) {
+    if (record.kind !== 'probe') continue
+    if (!first.has(record.probe)) first.set(record.probe, record)
+    last.set(record.probe, record)
+  }
+  return [...last.values()].map(({ probe, bitsPerByte, deltaNats, deltaLow, deltaHigh }) => ({
+    probe,
+    bitsPerByteBefore: first.get(probe)!.bitsPerByte,
+    bitsPerByteAfter: bitsPerByte,
+    deltaNats,
+    deltaLow,
+    deltaHigh,
+  }))
+}

@@ -1,0 +1,53 @@
+/** The programs of a run: the optimizer step that fits into memory, and the evaluator of its probes. */
+import { readProvenance } from '../expansion/provenance.js'
+import { Evaluator } from '../forgetting/evaluator.js'
+import { gatedReference, modelReference } from '../forgetting/reference.js'
+import { availableMemoryBytes, checkMemory, estimateMemory, memoryText } from '../train/memory-estimate.js'
+import type { Recipe } from '../train/recipe.js'
+import { TrainStep } from '../train/step.js'
+import type { Emitter } from '../util/emitter.js'
+import type { RunEvents } from './run-events.js'
+import type { RunModel } from './run-model.js'
+
+/** Compiles the step; with remat on `auto`, the variant that fits. */
+export async function makeStep(
+  recipe: Recipe,
+  { model, base, trainable }: RunModel,
+  evaluator: Evaluator,
+  events: Emitter<RunEvents>,
+): Promise<TrainStep> {
+  // answered when all weights are loaded
+  await model.engine.memory()
+  const residentBytes = process.memoryUsage.rss()
+  const availableBytes = availableMemoryBytes(residentBytes)
+  const make = (rematBlocks: boolean) =>
+    new TrainStep(model, trainable, {
+      ...recipe.batch,
+      seqLen: recipe.data.seqLen,
+      optimizer: recipe.optimizer,
+      rematBlocks,
+    })
+  const others = recipe.probes.length > 0 ? [evaluator.program] : []
+  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, residentBytes })
+  let step = make(recipe.remat === 'always')
+  let estimate = estimateOf(step)
+  if (recipe.remat === 'auto' && estimate.totalBytes > availableBytes) {
+    step.dispose()
+    step = make(true)
+    estimate = estimateOf(step)
+    events.emit('warning', {
+      message: 'activations would not fit: blocks are computed again in the backward pass (remat)',
+    })
+  }
+  events.emit('memory', { text: memoryText(estimate, availableBytes), needBytes: estimate.totalBytes, availableBytes })
+  checkMemory(estimate, availableBytes)
+  await step.load()
+  return step
+}
+
+/** Forgetting is measured against the base where there is one: in the model itself by gates, or held beside it. */
+export function evaluatorOf(recipe: Recipe, { model, base }: RunModel): Evaluator {
+  const isExpanded = readProvenance(model.config) !== null && recipe.method === 'expansion'
+  const reference = base ? modelReference(base) : isExpanded ? gatedReference(model) : null
+  return new Evaluator(model, { seqLen: recipe.data.seqLen, base: reference })
+}

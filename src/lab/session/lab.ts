@@ -1,0 +1,484 @@
+import { existsSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import type { ColumnTable } from 'arquero'
+import { isHubAddress } from '../../checkpoint/hub-address.js'
+import type { HubProgress } from '../../checkpoint/hub-download.js'
+import { type LayerMap, layerMap, layerMapText } from '../../expansion/layer-map.js'
+import { type ExpansionOptions, type ExpansionPlan, planExpansion, planText } from '../../expansion/plan.js'
+import { type RunFigureName, type RunFigureOptions, runFigure } from '../../forgetting/figures.js'
+import type { RunRecords } from '../../forgetting/tables.js'
+import { type TrainableTable, trainableTable, trainableTableText } from '../../freeze/trainable-table.js'
+import type { ModelConfig } from '../../model/config.js'
+import { forward, logitsOf } from '../../model/forward.js'
+import type { Model } from '../../model/model.js'
+import type { Figure } from '../../plot/figure.js'
+import type { Engine } from '../../tensor/engine.js'
+import type { Tensor } from '../../tensor/graph.js'
+import { fromHost } from '../../tensor/leaf.js'
+import type { Tokenizer } from '../../tokenizer/tokenizer.js'
+import { parseRecipe, type Recipe } from '../../train/recipe.js'
+import { modelFolder, readRun, runFile } from '../../train/run-directory.js'
+import { Emitter } from '../../util/emitter.js'
+import { LabError } from '../../util/errors.js'
+import { formatTable } from '../../util/format.js'
+import { createEngine } from '../engines.js'
+import { type Evaluation, evaluationText, scoreProbes } from '../evaluate-model.js'
+import { streamText } from '../generate-text.js'
+import { packageRoot } from '../package.js'
+import { resolveModelDir } from '../resolve-model.js'
+import type { RunEvents } from '../run-events.js'
+import { saveResult } from '../save-result.js'
+import { datasetPath, demoProbes, demoSources } from './datasets.js'
+import type { LabEvents, LabGenerateOptions, LabOptions } from './lab-options.js'
+import { LiveModel } from './live-model.js'
+import { readable } from './readable.js'
+import { freeRunName, listRuns, type RunRow, type RunTableName, recordsOf, runTable } from './run-shelf.js'
+import { resumeWork, startWork } from './run-work.js'
+import { type ProbeSpec, type SourceSpec, sessionRecipe, type TrainOptions } from './session-recipe.js'
+import { TrainingRun } from './training-run.js'
+import { proofText, proveIdentity, type SessionProof } from './verify-live.js'
+
+/**
+ * A session: one live model that is loaded, expanded, frozen, trained, measured and saved, step by step. Notebook cells
+ * and the terminal use the same one. It owns its engine and model; `dispose` frees them.
+ */
+export class Lab {
+  readonly events = new Emitter<LabEvents>()
+  readonly cwd: string
+  readonly runsDir: string
+  readonly #signal: () => AbortSignal | undefined
+  readonly #threads: number | undefined
+  #device: string
+  #engine: Engine | null = null
+  #live: LiveModel | null = null
+  #origin: string | null = null
+  #plan: ExpansionPlan | null = null
+  #sources: readonly SourceSpec[] = []
+  #probes: readonly ProbeSpec[] = Object.entries(demoProbes).map(([name, manifest]) => ({ name, manifest }))
+  readonly #runs: TrainingRun[] = []
+
+  constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
+    this.cwd = cwd
+    this.runsDir = resolve(cwd, runsDir)
+    this.#device = device
+    this.#threads = threads
+    this.#signal = signal ?? (() => undefined)
+  }
+
+  /** Where tensors are computed: `cpu`, `reference`, ... */
+  get device(): string {
+    return this.#device
+  }
+
+  /** The engine, started on first use. */
+  get engine(): Engine {
+    this.#engine ??= createEngine(this.#device, this.#threads === undefined ? {} : { threads: this.#threads })
+    return this.#engine
+  }
+
+  get isLoaded(): boolean {
+    return this.#live !== null
+  }
+
+  /** The live model. @throws LabError SESSION_EMPTY before one is loaded */
+  get model(): Model {
+    return this.#loaded().model
+  }
+
+  get config(): ModelConfig {
+    return this.model.config
+  }
+
+  get tokenizer(): Tokenizer {
+    return this.#loaded().tokenizer
+  }
+
+  /** What `load` was given; null before. */
+  get origin(): string | null {
+    return this.#origin
+  }
+
+  /** The newest plan; null before there is one. */
+  get currentPlan(): ExpansionPlan | null {
+    return this.#plan
+  }
+
+  /** The newest run of this session; null before there is one. */
+  get run(): TrainingRun | null {
+    return this.#runs.at(-1) ?? null
+  }
+
+  /**
+   * Loads a model and forgets the one before it.
+   * @param where `demo` (the embedded base, default), a model or run directory, or `hf://owner/name[@revision]`
+   */
+  async load(where = 'demo'): Promise<LayerMap> {
+    this.#checkIdle('load a model')
+    const live = await LiveModel.load(await this.#directoryOf(where), this.engine)
+    this.#live?.dispose()
+    this.#live = live
+    this.#origin = where
+    this.#plan = null
+    if (where === 'demo') this.#sources = demoSources.map(source => ({ ...source }))
+    this.#changed('model')
+    return this.layers()
+  }
+
+  /** Every block of the live model: its source, whether it is new and trainable, its parameters. */
+  layers(): LayerMap {
+    const map = layerMap(this.model.config, { trainable: this.#loaded().trainable })
+    return readable(map, layerMapText(map))
+  }
+
+  /** Plans an expansion of the live model and keeps it as `currentPlan`; nothing is changed yet. */
+  plan(options: ExpansionOptions): ExpansionPlan {
+    const plan = planExpansion(this.model.config, options)
+    this.#plan = readable(plan, planText(plan))
+    this.#changed('plan')
+    return this.#plan
+  }
+
+  /** The live model becomes its expansion: the same function, with new blocks that are selected for training. */
+  async expand(plan: ExpansionPlan | ExpansionOptions | null = this.#plan): Promise<LayerMap> {
+    this.#checkIdle('expand the model')
+    if (plan === null)
+      throw new LabError('SESSION_PLAN', 'there is no plan yet: lab.plan({ groups: 3 }), or lab.expand({ groups: 3 })')
+    await this.#loaded().expand('layers' in plan ? plan : this.plan(plan))
+    this.#plan = null
+    this.#changed('model')
+    return this.layers()
+  }
+
+  /**
+   * Loads the base again and compares it with the live model bit for bit, with its gates as they are and with all gates 0.
+   * @param prompt compared beside rows of random tokens
+   */
+  async verify(prompt?: string): Promise<SessionProof> {
+    this.#checkIdle('verify')
+    const proof = await proveIdentity(this.#loaded(), this.engine, prompt, this.#signal())
+    return readable(proof, proofText(proof))
+  }
+
+  /** Takes parameters out of training: `all`, `added`, `block 3-7`, a path, a glob. */
+  freeze(...rules: string[]): TrainableTable {
+    this.#checkIdle('freeze')
+    this.#loaded().freeze(rules)
+    this.#changed('freeze')
+    return this.trainable()
+  }
+
+  /** Selects parameters for training, by the same rules. */
+  unfreeze(...rules: string[]): TrainableTable {
+    this.#checkIdle('unfreeze')
+    this.#loaded().unfreeze(rules)
+    this.#changed('freeze')
+    return this.trainable()
+  }
+
+  /** What training will change. */
+  trainable(): TrainableTable {
+    const table = trainableTable(this.model.config, this.#loaded().trainable)
+    return readable(table, trainableTableText(table))
+  }
+
+  /**
+   * Says what to train on; weights are relative shares of the tokens. Without an argument: what is set.
+   * @param sources names (`demo/code`, `demo/math`, `the-stack`, `proof-pile-2`), manifests, files, globs or `hf://` addresses
+   */
+  data(
+    sources?: string | readonly (string | { manifest: string; weight?: number; subset?: string })[],
+  ): readonly SourceSpec[] {
+    if (sources !== undefined) {
+      const list = typeof sources === 'string' ? [sources] : sources
+      const specs = list.map(item => ({ weight: 1, ...(typeof item === 'string' ? { manifest: item } : item) }))
+      for (const { manifest } of specs) datasetPath(manifest, this.cwd)
+      this.#sources = specs
+      this.#changed('data')
+    }
+    const rows = this.#sources.map(({ manifest, weight, subset }) => [manifest, String(weight), subset ?? ''])
+    return readable([...this.#sources], formatTable(['dataset', 'weight', 'subset'], rows))
+  }
+
+  /** Says which held-out sets are measured, name -> dataset. Without an argument: what is set. */
+  probes(probes?: Readonly<Record<string, string>>): readonly ProbeSpec[] {
+    if (probes !== undefined) {
+      const specs = Object.entries(probes).map(([name, manifest]) => ({ name, manifest }))
+      for (const { manifest } of specs) datasetPath(manifest, this.cwd)
+      this.#probes = specs
+      this.#changed('data')
+    }
+    return readable(
+      [...this.#probes],
+      formatTable(
+        ['probe', 'dataset'],
+        this.#probes.map(p => [p.name, p.manifest]),
+      ),
+    )
+  }
+
+  /**
+   * Starts a run of the live model and returns at once; `await` the run for its end.
+   * @throws LabError SESSION_DATA without data, SESSION_BUSY while a run goes on, RECIPE for options that cannot be
+   */
+  train(options: TrainOptions = {}): TrainingRun {
+    this.#checkIdle('train')
+    const live = this.#loaded()
+    if (this.#sources.length === 0 && options.recipe === undefined)
+      throw new LabError(
+        'SESSION_DATA',
+        "say what to train on first: lab.data(['demo/code', 'demo/math']), or lab.data('the-stack')",
+      )
+    const name = options.name ?? freeRunName(this.runsDir, live.plan === null ? 'full' : 'expansion')
+    const dir = join(this.runsDir, name)
+    // weights that no directory holds are saved with the run, so that its recipe can be run again
+    const modelDir = live.isChanged ? join(dir, 'start') : live.source
+    const recipe = sessionRecipe({
+      live,
+      modelDir,
+      sources: this.#sources.map(source => ({ ...source, manifest: datasetPath(source.manifest, this.cwd) })),
+      probes: this.#probes.map(probe => ({
+        maxTokens: 4096,
+        ...probe,
+        manifest: datasetPath(probe.manifest, this.cwd),
+      })),
+      options: { ...options, name },
+      isDemo: live.base === demoBase(),
+      cwd: this.cwd,
+    })
+    return this.#begin(name, dir, recipe, startWork({ live, engine: this.engine, device: this.#device, modelDir }))
+  }
+
+  /** Continues an interrupted run exactly; the live model becomes that of the run. */
+  async resume(runDir: string): Promise<TrainingRun> {
+    this.#checkIdle('resume a run')
+    const dir = resolve(this.cwd, runDir)
+    const recipe = parseRecipe(readRun(dir)['recipe'], { origin: join(dir, runFile), baseDir: dir })
+    const work = resumeWork({
+      engine: this.engine,
+      device: this.#device,
+      onLive: live => {
+        this.#live?.dispose()
+        this.#live = live
+        this.#origin = runDir
+        this.#changed('model')
+      },
+    })
+    return this.#begin(basename(dir), dir, recipe, work)
+  }
+
+  /** Scores the live model, gates as they are, on held-out sets (default those of `probes()`). */
+  async probe(
+    probes?: Readonly<Record<string, string>>,
+    { maxTokens = 4096 }: { maxTokens?: number } = {},
+  ): Promise<Evaluation[]> {
+    const live = this.#loaded()
+    const wanted = probes ? Object.entries(probes).map(([name, manifest]) => ({ name, manifest })) : this.#probes
+    const signal = this.#signal()
+    const results = await scoreProbes({
+      model: live.model,
+      tokenizer: live.tokenizer,
+      probes: wanted.map(({ name, manifest }) => ({ name, path: datasetPath(manifest, this.cwd) })),
+      maxTokens,
+      gates: live.gateTensors(),
+      onProgress: (done, total) => this.events.emit('progress', { label: 'measuring', done, total }),
+      ...(signal ? { signal } : {}),
+    })
+    return readable(results, evaluationText(results))
+  }
+
+  /** A figure of runs (default: forgetting, of the newest run). */
+  plot(
+    name: RunFigureName = 'forgetting',
+    { runs, ...options }: RunFigureOptions & { runs?: readonly (string | TrainingRun)[] } = {},
+  ): Figure {
+    return runFigure(name, this.#records(runs), options)
+  }
+
+  /** Records of runs as an arquero table (default: the summary of the newest run). */
+  table(what: RunTableName = 'summary', { runs }: { runs?: readonly (string | TrainingRun)[] } = {}): ColumnTable {
+    return runTable(what, this.#records(runs))
+  }
+
+  /** Continues a prompt with the live model, gates as they are; 48 tokens, greedy, unless said otherwise. */
+  async generate(prompt: string, { onText, ...options }: LabGenerateOptions = {}): Promise<string> {
+    const { model, tokenizer, gates } = this.#parts()
+    const signal = options.signal ?? this.#signal()
+    const wanted = { maxNewTokens: 48, gates, ...options, ...(signal ? { signal } : {}) }
+    let text = ''
+    for await (const piece of streamText(model, tokenizer, prompt, wanted)) {
+      text += piece
+      onText?.(piece)
+    }
+    return text
+  }
+
+  /** The gate of every new block: 1 = on, 0 = not there. Training always runs with all of them on. */
+  gates(): ReadonlyMap<number, number> {
+    return this.#loaded().gates()
+  }
+
+  /** Sets the gate of all new blocks, or of one. With all at 0 the model is its base, bit for bit. */
+  gate(value: number, layer?: number): ReadonlyMap<number, number> {
+    const live = this.#loaded()
+    live.setGate(value, layer)
+    this.#changed('gates')
+    return live.gates()
+  }
+
+  /** Token ids of a text, BOS first where the tokenizer has one. */
+  tokens(text: string): Int32Array {
+    return this.tokenizer.encode(text, { addSpecialTokens: true })
+  }
+
+  /** The live model's logits `[T, V]` after every token of a text, as a tensor that is computed when it is read. */
+  logits(text: string): Tensor {
+    const { model, gates } = this.#parts()
+    const ids = this.tokens(text)
+    const { hidden } = forward(model.config, model.weights, fromHost(ids, [1, ids.length], 'i32'), { gates })
+    return logitsOf(model.config, model.weights, hidden)
+  }
+
+  /** Says that weights were changed by hand (`lab.model.parameter(path).write(...)`), so that runs keep them. */
+  markChanged(): void {
+    this.#loaded().isChanged = true
+    this.#changed('model')
+  }
+
+  /** Writes the live model as a Hugging Face directory; resolves to its path. */
+  async save(dir: string, { dtype }: { dtype?: ModelConfig['dtype'] } = {}): Promise<string> {
+    const { model, base } = this.#loaded()
+    const path = resolve(this.cwd, dir)
+    const signal = this.#signal()
+    const options = { companionsFrom: base, dtype: dtype ?? model.config.dtype }
+    await saveResult(path, model, { ...options, ...(signal ? { signal } : {}) })
+    return path
+  }
+
+  /** The runs in `runsDir`. */
+  runs(): RunRow[] {
+    return listRuns(this.runsDir)
+  }
+
+  /** Computes on another device; the model is loaded again there. @throws LabError SESSION_CHANGED for weights that only the old one has */
+  async useDevice(device: string): Promise<void> {
+    this.#checkIdle('change the device')
+    const live = this.#live
+    if (live?.isChanged)
+      throw new LabError(
+        'SESSION_CHANGED',
+        'the live weights are nowhere else: await lab.save(dir), then load them on the other device',
+      )
+    const engine = createEngine(device, this.#threads === undefined ? {} : { threads: this.#threads })
+    const next = live
+      ? await LiveModel.load(live.source, engine).catch(async (error: unknown) => {
+          await engine.dispose()
+          throw error
+        })
+      : null
+    if (live && next && live.plan) await next.expand(live.plan)
+    if (live && next) next.trainable = live.trainable
+    live?.dispose()
+    await this.#engine?.dispose()
+    this.#engine = engine
+    this.#live = next
+    this.#device = device
+    this.#changed('device')
+  }
+
+  /** Stops the run that goes on; it writes a checkpoint first. */
+  interrupt(): void {
+    if (this.run && !this.run.isOver) this.run.stop().catch(() => {})
+  }
+
+  /** Stops what goes on and frees model and engine. */
+  async dispose(): Promise<void> {
+    this.interrupt()
+    await this.run?.then(
+      () => {},
+      () => {},
+    )
+    this.#live?.dispose()
+    this.#live = null
+    await this.#engine?.dispose()
+    this.#engine = null
+  }
+
+  #begin(
+    name: string,
+    dir: string,
+    recipe: Recipe,
+    work: ConstructorParameters<typeof TrainingRun>[0]['work'],
+  ): TrainingRun {
+    const run = new TrainingRun({ name, dir, recipe, work })
+    this.#runs.push(run)
+    this.#forward(run)
+    this.events.emit('run', { run })
+    const changed = () => this.#changed('run')
+    run.then(changed, changed)
+    return run
+  }
+
+  #forward(run: TrainingRun): void {
+    const names: (keyof RunEvents)[] = [
+      'status',
+      'engine',
+      'resolved',
+      'layerMap',
+      'trainable',
+      'memory',
+      'warning',
+      'record',
+      'checkpoint',
+      'frozen',
+    ]
+    for (const name of names) run.events.on(name, event => this.events.emit(name, event))
+  }
+
+  #changed(what: LabEvents['state']['what']): void {
+    this.events.emit('state', { what })
+  }
+
+  #loaded(): LiveModel {
+    if (!this.#live)
+      throw new LabError(
+        'SESSION_EMPTY',
+        "load a model first: await lab.load('demo'), or a directory, or hf://owner/name",
+      )
+    return this.#live
+  }
+
+  #parts() {
+    const live = this.#loaded()
+    return { model: live.model, tokenizer: live.tokenizer, gates: live.gateTensors() }
+  }
+
+  #checkIdle(what: string): void {
+    if (this.run && !this.run.isOver)
+      throw new LabError(
+        'SESSION_BUSY',
+        `cannot ${what} while ${this.run.name} goes on (step ${this.run.step}/${this.run.steps}): await it, or await lab.run.stop()`,
+      )
+  }
+
+  async #directoryOf(where: string): Promise<string> {
+    if (where === 'demo') return demoBase()
+    const signal = this.#signal()
+    const path = isHubAddress(where) ? where : resolve(this.cwd, where)
+    const model = join(path, modelFolder)
+    if (existsSync(join(path, runFile)) && existsSync(model)) return model
+    const onProgress = ({ bytes, totalBytes }: HubProgress) =>
+      this.events.emit('progress', { label: `downloading ${where}`, done: bytes, total: totalBytes })
+    return resolveModelDir(path, { onProgress, ...(signal ? { signal } : {}) })
+  }
+
+  #records(runs?: readonly (string | TrainingRun)[]): RunRecords[] {
+    const wanted = runs ?? (this.run ? [this.run] : [])
+    if (wanted.length === 0)
+      throw new LabError('SESSION_RUN', 'there is no run yet: lab.train(), or name run directories: { runs: [dir] }')
+    return wanted.map(run => recordsOf(run, { cwd: this.cwd, folder: this.runsDir }))
+  }
+}
+
+function demoBase(): string {
+  return join(packageRoot(), 'datasets', 'demo', 'base')
+}

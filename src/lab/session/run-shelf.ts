@@ -1,0 +1,75 @@
+/** The runs of a folder, and what can be read off them. */
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import type { ColumnTable } from 'arquero'
+import {
+  contributionTable,
+  eventTable,
+  probeTable,
+  type RunRecords,
+  summaryTable,
+  trainTable,
+} from '../../forgetting/tables.js'
+import { readMetrics } from '../../train/metrics.js'
+import type { Recipe } from '../../train/recipe.js'
+import { metricsFile, modelFolder, readRun, runFile } from '../../train/run-directory.js'
+import { formatTable } from '../../util/format.js'
+import { readable } from './readable.js'
+import { TrainingRun } from './training-run.js'
+
+/** A run on disk. */
+export interface RunRow {
+  name: string
+  dir: string
+  status: 'done' | 'unfinished'
+  step: number
+  steps: number
+  method: string
+}
+
+const tables = {
+  summary: summaryTable,
+  train: ([run]: RunRecords[]) => trainTable(run!.records),
+  probe: ([run]: RunRecords[]) => probeTable(run!.records),
+  contribution: ([run]: RunRecords[]) => contributionTable(run!.records),
+  event: ([run]: RunRecords[]) => eventTable(run!.records),
+} satisfies Record<string, (runs: RunRecords[]) => ColumnTable>
+
+/** Names of the tables of runs: the summary is of all that are given, the others of the first. */
+export type RunTableName = keyof typeof tables
+
+export function runTable(what: RunTableName, runs: RunRecords[]): ColumnTable {
+  return tables[what](runs)
+}
+
+/** Every run below a folder, by name. */
+export function listRuns(folder: string): RunRow[] {
+  const names = existsSync(folder) ? readdirSync(folder).sort() : []
+  const dirs = names.map(name => join(folder, name)).filter(dir => existsSync(join(dir, runFile)))
+  const rows = dirs.map(rowOf)
+  const cells = rows.map(row => [row.name, row.status, `${row.step}/${row.steps}`, row.method])
+  return readable(rows, formatTable(['run', 'status', 'step', 'method'], cells))
+}
+
+/** `wanted`, or the first of `wanted-2`, `wanted-3`, ... that is free below a folder. */
+export function freeRunName(folder: string, wanted: string): string {
+  let name = wanted
+  for (let n = 2; existsSync(join(folder, name)); n++) name = `${wanted}-${n}`
+  return name
+}
+
+/** The records of a run of this session, or of a run directory given by its path or its name below `folder`. */
+export function recordsOf(run: string | TrainingRun, { cwd, folder }: { cwd: string; folder: string }): RunRecords {
+  if (run instanceof TrainingRun) return { name: run.name, records: [...run.records] }
+  const path = resolve(cwd, run)
+  const dir = existsSync(join(path, metricsFile)) ? path : join(folder, run)
+  return { name: basename(dir), records: readMetrics(join(dir, metricsFile)) }
+}
+
+function rowOf(dir: string): RunRow {
+  const { steps, method } = readRun(dir)['recipe'] as Recipe
+  const metrics = join(dir, metricsFile)
+  const records = existsSync(metrics) ? readMetrics(metrics) : []
+  const status = existsSync(join(dir, modelFolder)) ? 'done' : 'unfinished'
+  return { name: basename(dir), dir, status, step: records.at(-1)?.step ?? 0, steps, method }
+}
