@@ -2,6 +2,7 @@ import { fromFloat32 } from '../checkpoint/convert.js'
 import { saveModel } from '../checkpoint/save.js'
 import type { StorageDtype } from '../checkpoint/tensor-source.js'
 import type { TensorEntry } from '../checkpoint/write.js'
+import { plainParameters } from '../methods/merge.js'
 import type { ModelConfig } from '../model/config.js'
 import type { Model } from '../model/model.js'
 
@@ -15,18 +16,21 @@ export interface SaveResultOptions {
   signal?: AbortSignal
 }
 
-/** Writes a model from the device as a complete Hugging Face directory, one tensor in memory at a time. Replaces an older result. */
+/**
+ * Writes a model from the device as a complete Hugging Face directory, one tensor in memory at a time, adapters folded
+ * in. Replaces an older result.
+ */
 export async function saveResult(
   dir: string,
   model: Model,
   { companionsFrom, dtype, signal }: SaveResultOptions,
 ): Promise<void> {
   const stored = storage[dtype]
-  const tensors: TensorEntry[] = [...model.parameters].map(([name, variable]) => ({
+  const tensors: TensorEntry[] = plainParameters(model).map(({ name, shape, read }) => ({
     name,
     dtype: stored satisfies StorageDtype,
-    shape: [...variable.shape],
-    data: async () => fromFloat32((await variable.read()) as Float32Array, stored),
+    shape: [...shape],
+    data: async () => fromFloat32((await read()) as Float32Array, stored),
   }))
   const config = { ...model.config, dtype }
   await saveModel(dir, { config, tensors, companionsFrom, overwrite: true, ...(signal ? { signal } : {}) })
