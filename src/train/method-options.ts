@@ -98,11 +98,18 @@ export function checkMethod(recipe: MethodFields, fail: (message: string) => voi
     if (recipe[block] && method !== block)
       fail(`method "${method}" takes no "${block}" block; did you mean method "${block}"?`)
   }
-  if (recipe.train && (method === 'lora' || method === 'moe'))
-    fail(`method "${method}" trains what it adds and nothing else; it takes no "train"`)
-  if (recipe.train && method === 'existing')
-    fail('method "existing" chooses blocks itself; for rules of your own take method "full" with "train"')
+  if (recipe.train) checkRules(method, recipe.train, fail)
   if (expansion) checkExpansion(expansion, fail)
+}
+
+/** A resolved recipe, which spells the defaults out, is a recipe again. */
+function checkRules(method: MethodFields['method'], rules: string[], fail: (message: string) => void): void {
+  if (rules.join('\n') === defaultRules[method].join('\n')) return
+  if (rules.length === 0) fail('train: expected at least one rule')
+  if (method === 'existing')
+    fail('method "existing" chooses blocks itself; for rules of your own take method "full" with "train"')
+  if (method === 'lora' || method === 'moe')
+    fail(`method "${method}" trains what it adds and nothing else; it takes no "train"`)
 }
 
 function checkExpansion(expansion: z.infer<typeof expansionSchema>, fail: (message: string) => void): void {

@@ -103,7 +103,7 @@ const recipeSchema = z.strictObject({
   existing: existingSchema.optional(),
   compare: compareSchema.optional(),
   /** Rules for what is trained; default: `added` for expansion, `all` for full; the other methods choose themselves. */
-  train: z.array(z.string()).min(1).optional(),
+  train: z.array(z.string()).optional(),
   /** Arithmetic of matrix products; weights, moments, norms and the loss are f32. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
   /** Recompute blocks in the backward pass: always, never, or when the estimate says that it would not fit otherwise. */
