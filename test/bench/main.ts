@@ -1,0 +1,45 @@
+/**
+ * Benchmarks: rivals side by side in one run, in turns. `npm run bench` runs all suites, `npm run bench -- step --case a` one.
+ * Medians are printed with their ratio to ours, and appended to results.jsonl with the machine and all versions.
+ */
+import { parseArgs } from 'node:util'
+import { formatTable } from '../../src/util/format.js'
+import { type Measurement, record } from './results.js'
+import { dataSuite } from './suite-data.js'
+import { generateSuite } from './suite-generate.js'
+import { stepSuite } from './suite-step.js'
+
+type Suite = (options: { rounds: number; only?: string }) => Promise<Measurement[]>
+
+const suites: Record<string, Suite> = { step: stepSuite, generate: generateSuite, data: dataSuite }
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '3' }, case: { type: 'string' }, 'no-record': { type: 'boolean' } },
+})
+
+/** Seconds, tokens a second and memory of everyone, and how many times as fast as we they are. */
+function report(measurements: readonly Measurement[]): string {
+  const speed = (m: Measurement) => (m['tokensPerSecond'] as number | undefined) ?? 1 / (m['medianSeconds'] as number)
+  const rows = measurements.map(m => {
+    const ours = measurements.find(other => other.what === m.what && other.who === 'ours')!
+    const time = m['medianSeconds'] === undefined ? '' : `${(1000 * (m['medianSeconds'] as number)).toFixed(1)} ms`
+    const rate = m['tokensPerSecond'] === undefined ? '' : `${(m['tokensPerSecond'] as number).toFixed(1)} tokens/s`
+    const rss = m['peakRssBytes'] === undefined ? '' : `${((m['peakRssBytes'] as number) / 1e6).toFixed(0)} MB`
+    return [m.what, m.who, time || rate, (speed(ours) / speed(m)).toFixed(2), rss, String(m.version)]
+  })
+  return formatTable(['what', 'who', 'median', 'our speed / theirs', 'peak memory', 'version'], rows)
+}
+
+async function main(): Promise<void> {
+  const wanted = positionals.length > 0 ? positionals : Object.keys(suites)
+  for (const name of wanted) {
+    const suite = suites[name]
+    if (!suite) throw new Error(`no suite "${name}"; there are ${Object.keys(suites).join(', ')}`)
+    const measurements = await suite({ rounds: Number(values.rounds), ...(values.case ? { only: values.case } : {}) })
+    process.stdout.write(`${report(measurements)}\n\n`)
+    if (!values['no-record']) record(name, measurements)
+  }
+}
+
+await main()
