@@ -28,6 +28,8 @@ export interface LoadModelOptions {
   storage?: (path: string) => WeightStorage
   /** Told of every weight that is rounded. */
   onQuantized?: (weight: QuantizedWeight) => void
+  /** A model of the same checkpoint whose read-only weights are used again, whatever `storage` says. */
+  shared?: Model
   signal?: AbortSignal
 }
 
@@ -46,6 +48,11 @@ export async function loadModel(
   const made = new Map<string, Variable>()
   try {
     for (const [path, source] of checkpoint.tensors) {
+      const known = options.shared?.parameters.get(path)
+      if (known?.isReadOnly) {
+        made.set(path, known.share())
+        continue
+      }
       const kind = source.shape.length === 2 ? storage(path) : 'f32'
       if (kind === 'source') made.set(path, storedVariable(path, source, engine))
       else if (kind !== 'f32') made.set(path, await quantizedVariable(path, source, engine, kind, options))

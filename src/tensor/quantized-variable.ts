@@ -54,10 +54,6 @@ export class QuantizedVariable extends Variable {
     return 'f32'
   }
 
-  override get byteLength(): number {
-    return super.byteLength + this.scales.byteLength
-  }
-
   override get parts(): readonly Variable[] {
     return [this, this.scales]
   }

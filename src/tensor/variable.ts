@@ -82,8 +82,8 @@ export class Variable {
     return this.spec.dtype
   }
 
-  /** Bytes that it takes on the device. */
-  get byteLength(): number {
+  /** Bytes of the memory under `id`. */
+  get storedBytes(): number {
     return sizeOf(this.spec.shape) * bytesPerElement[this.spec.dtype]
   }
 

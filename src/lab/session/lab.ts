@@ -432,6 +432,7 @@ export class Lab {
       'resolved',
       'layerMap',
       'trainable',
+      'quantized',
       'memory',
       'warning',
       'record',
