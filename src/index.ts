@@ -45,8 +45,9 @@ export type { TfNamespace, TfTensorLike } from './engines/tfjs/namespace.js'
 
 // models
 export { type ModelConfig, type ModelType, parseModelConfig, type RopeScaling } from './model/config.js'
-export { type ForwardOptions, type ForwardResult, forward, logitsOf, type Weights } from './model/forward.js'
+export { type ForwardOptions, type ForwardResult, forward, logitsOf } from './model/forward.js'
 export { type GenerateOptions, generate } from './model/generate.js'
+export type { Adapter, LinearCall, Weights } from './model/weights.js'
 export { Model, randomParameters } from './model/model.js'
 export { elementCount, layerOf, parameterCount, parameterShapes } from './model/parameters.js'
 
@@ -156,7 +157,26 @@ export { type LessonTextOptions, lessonText } from './lessons/lesson-text.js'
 export { lessonNames } from './lessons/lessons.js'
 export type { LessonOptions } from './lessons/subject.js'
 
+// methods: full, LoRA, existing blocks, two experts; comparisons of them
+export { applyMethod, type AppliedMethod } from './methods/apply-method.js'
+export { type ComparedRun, comparedRuns } from './methods/comparison.js'
+export { comparisonFigure } from './methods/comparison-figure.js'
+export {
+  comparisonCells,
+  comparisonNote,
+  type ComparisonRow,
+  comparisonText,
+  type ProbeOutcome,
+} from './methods/comparison-table.js'
+export { type ExistingOptions, existingBlocks } from './methods/existing-blocks.js'
+export { addLora, checkLora, type LoraOptions } from './methods/lora.js'
+export { type PlainParameter, plainParameters } from './methods/merge.js'
+export { saveAdapter, type SaveAdapterOptions } from './methods/save-adapter.js'
+export { addExperts } from './methods/two-experts.js'
+export { type ComparedMethod, comparedNames } from './train/method-options.js'
+
 // the lab: whole jobs, as the command line and the notebooks do them
+export { type CompareOptions, type Comparison, compareMethods } from './lab/compare-methods.js'
 export { createEngine, devices, type EngineOptions, optionalDevices } from './lab/engines.js'
 export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/evaluate-model.js'
 export { type GenerateTextOptions, generateText } from './lab/generate-text.js'

@@ -6,10 +6,13 @@ import { layerMap, layerMapText } from '../expansion/layer-map.js'
 import { readProvenance } from '../expansion/provenance.js'
 import { ForgettingMonitor } from '../forgetting/monitor.js'
 import { trainableTable, trainableTableText } from '../freeze/trainable-table.js'
+import { saveAdapter } from '../methods/save-adapter.js'
 import type { Engine } from '../tensor/engine.js'
+import { sizeOf } from '../tensor/shape.js'
 import { MetricsWriter, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
 import {
+  adapterFolder,
   createRun,
   type LoadedCheckpoint,
   metricsFile,
@@ -24,12 +27,13 @@ import { type Measure, type Position, restoreCheckpoint, Trainer } from '../trai
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
 import { frozenDigest } from './frozen-digest.js'
+import { quantizedText } from './frozen-storage.js'
 import { packageVersion } from './package.js'
 import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
 import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
-import { evaluatorOf, makeStep } from './run-step.js'
+import { evaluatorOf, makeStep, startEvaluatorOf } from './run-step.js'
 import { saveResult } from './save-result.js'
 
 /** What the run is to do; the rest is in its recipe. */
@@ -75,7 +79,7 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   try {
     events.emit('engine', { description: engine.description })
     events.emit('status', { message: 'measuring the base' })
-    const monitor = new ForgettingMonitor(evaluator, data.probes)
+    const monitor = new ForgettingMonitor(evaluator, data.probes, { start: startEvaluatorOf(recipe, built) })
     try {
       await monitor.setBaseline(signal)
     } catch (error) {
@@ -147,14 +151,16 @@ async function checkFrozen({ model, frozen }: RunModel, before: string, events: 
 }
 
 /** Writes the trained model into the run directory; resolves to its path. */
-async function saveTrained(
-  { recipe: { saveDtype }, out }: TrainRunOptions,
-  { built: { model }, tokenizerPath, events }: RunParts,
-): Promise<string> {
+async function saveTrained(options: TrainRunOptions, parts: RunParts): Promise<string> {
+  const { recipe, out } = options
+  const { built, tokenizerPath, events } = parts
+  const { model } = built
   const dir = join(out, modelFolder)
   events.emit('status', { message: `saving the model to ${dir}` })
-  const dtype = saveDtype === 'source' ? model.config.dtype : saveDtype
+  const dtype = recipe.saveDtype === 'source' ? model.config.dtype : recipe.saveDtype
   await saveResult(dir, model, { companionsFrom: tokenizerPath, dtype })
+  if (recipe.lora)
+    await saveAdapter(join(out, adapterFolder), model, { lora: recipe.lora, base: baseName(options, parts) })
   return dir
 }
 
@@ -167,9 +173,11 @@ export function checkPrecision({ precision }: Recipe, { name, precision: given =
   )
 }
 
-function describeModel({ model, trainable, warnings }: RunModel, events: Emitter<RunEvents>): void {
-  events.emit('layerMap', { text: layerMapText(layerMap(model.config, { trainable })) })
-  events.emit('trainable', { text: trainableTableText(trainableTable(model.config, trainable)) })
+function describeModel({ model, trainable, warnings, quantized }: RunModel, events: Emitter<RunEvents>): void {
+  const added = model.weights.adapter?.shapes
+  events.emit('layerMap', { text: layerMapText(layerMap(model.config, { trainable, added })) })
+  events.emit('trainable', { text: trainableTableText(trainableTable(model.config, trainable, { added })) })
+  if (quantized.length > 0) events.emit('quantized', { text: quantizedText(quantized), weights: quantized })
   for (const message of warnings) events.emit('warning', { message })
 }
 
@@ -211,10 +219,12 @@ function openRun(
     versions,
     device,
     seed: recipe.seed,
-    model: pinned ?? (recipe.model === undefined ? null : resolve(recipe.model)),
+    model: baseName({ recipe }, { pinned }),
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
     layerMap: layerMap(built.model.config, { trainable: built.trainable }),
+    parameters: parameterCounts(built),
+    quantized: built.quantized,
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
       name,
@@ -224,6 +234,17 @@ function openRun(
     })),
   })
   return null
+}
+
+/** The directory of the base, or its address on the hub with the commit; null for a run from random weights. */
+function baseName({ recipe }: Pick<TrainRunOptions, 'recipe'>, { pinned }: Pick<RunParts, 'pinned'>): string | null {
+  return pinned ?? (recipe.model === undefined ? null : resolve(recipe.model))
+}
+
+function parameterCounts({ model, trainable }: RunModel): { total: number; trainable: number } {
+  const count = (paths: Iterable<string>) =>
+    [...paths].reduce((total, path) => total + sizeOf(model.parameter(path).shape), 0)
+  return { total: count(model.parameters.keys()), trainable: count(trainable) }
 }
 
 function openMetrics(out: string, resume: boolean, from: Position): MetricsWriter {

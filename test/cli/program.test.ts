@@ -9,6 +9,7 @@ const commands = [
   'expand',
   'verify',
   'train',
+  'compare',
   'eval',
   'generate',
   'plot',
@@ -52,6 +53,15 @@ describe('help', () => {
     const all = Object.fromEntries(await Promise.all(commands.map(async name => [name, await options(name)] as const)))
     expect(all).toMatchInlineSnapshot(`
       {
+        "compare": [
+          "--methods",
+          "--out",
+          "--resume",
+          "--device",
+          "--threads",
+          "-h, --help",
+          "--json",
+        ],
         "doctor": [
           "-h, --help",
           "--json",

@@ -1,10 +1,13 @@
 /** The work of a session's runs: the live model is trained where it is; nothing is loaded twice. */
 import { stringify } from 'yaml'
 import { readProvenance } from '../../expansion/provenance.js'
+import { gatedReference } from '../../forgetting/reference.js'
 import { checkDead } from '../../freeze/dead.js'
 import type { Model } from '../../model/model.js'
 import type { Engine } from '../../tensor/engine.js'
+import type { Recipe } from '../../train/recipe.js'
 import { checkNoRun } from '../../train/run-directory.js'
+import { LabError } from '../../util/errors.js'
 import { holdingRun } from '../hold-run.js'
 import { openRunData, type RunData } from '../run-data.js'
 import type { RunResult } from '../run-events.js'
@@ -35,6 +38,7 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
   const { engine, device, onLive } = parts
   return (run, control) =>
     holding(run, engine, async () => {
+      refuseAdapters(run.recipe)
       const { dir } = await modelDirectory(run.recipe)
       const tokenizerPath = run.recipe.tokenizer ?? dir!
       const build = async ({ tokenizer }: RunData) => {
@@ -46,6 +50,15 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
       }
       return train({ run, control, engine, device, tokenizerPath, build, resume: true })
     })
+}
+
+/** A session's model is plain or expanded; one that carries an adapter would be saved as another than it is. */
+function refuseAdapters({ method }: Recipe): void {
+  if (method === 'lora' || method === 'moe')
+    throw new LabError(
+      'METHOD',
+      `a session cannot continue a run of method "${method}"; continue it with: llama-pro train RECIPE --out RUN --resume, then load its model`,
+    )
 }
 
 function holding(run: TrainingRun, engine: Engine, work: () => Promise<RunResult>): Promise<RunResult> {
@@ -101,5 +114,6 @@ async function builtOf(live: LiveModel): Promise<RunModel> {
   const frozen = [...model.parameters.keys()].filter(path => !live.trainable.has(path))
   const warnings = checkDead(trainable, isFresh ? provenance : null).map(warning => warning.message)
   const base = isFresh && live.trainsOnlyNew() ? null : await live.copy()
-  return { model, base, source: null, trainable, frozen, warnings }
+  const reference = base ? null : gatedReference(model)
+  return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [] }
 }
