@@ -30,7 +30,9 @@ export interface EvaluatorOptions {
   cwd: string
   /** TypeScript run before the first cell, uncounted and unseen; its declarations are there for all cells. */
   prelude?: string
-  /** Values set as globals, untyped unless the prelude declares them. */
+  /** Declarations that every cell sees, as of a `.d.ts` file: what a prelude would declare without running anything. */
+  declarations?: string
+  /** Values set as globals, untyped unless they are declared. */
   globals?: Record<string, unknown>
   /** Names that stand on the library: they are typed and made when a cell first uses one of its names. */
   library?: LibraryGlobals
@@ -69,7 +71,7 @@ export class Evaluator {
   #queue: Promise<unknown> = Promise.resolve()
   #loadedGlobals = false
 
-  private constructor({ cwd, globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
+  private constructor({ cwd, declarations = '', globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
     this.#lazy = lazy
     this.#onInterrupt = onInterrupt
     const root = packageRoot()
@@ -86,7 +88,7 @@ export class Evaluator {
     })
     this.#converter = new CellConverter({
       cwd,
-      ambient: ambientDeclarations,
+      ambient: ambientDeclarations + declarations,
       globals: { from: 'llama-pro-lab', names: library.names, declared: lazy?.declarations ?? {} },
       paths: preludePaths(library),
       declared: this.#declared,

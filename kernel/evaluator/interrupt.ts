@@ -43,17 +43,24 @@ for (;;) {
 export class InterruptWatcher {
   readonly buffer = new SharedArrayBuffer(16)
   readonly slots = new Int32Array(this.buffer)
-  readonly #worker: Worker
+  #worker: Worker | null = null
   readonly #session: Session
+  readonly #onInterrupt: () => void
 
   constructor(session: Session, onInterrupt: () => void) {
     this.#session = session
-    this.#worker = new Worker(watcherSource, { eval: true, workerData: this.buffer, execArgv: [] })
-    this.#worker.unref()
-    this.#worker.on('message', () => {
-      if (this.requested) onInterrupt()
+    this.#onInterrupt = onInterrupt
+  }
+
+  // With the first cell, not before it: a thread takes a tenth of a second to start.
+  #start(): Worker {
+    const worker = new Worker(watcherSource, { eval: true, workerData: this.buffer, execArgv: [] })
+    worker.unref()
+    worker.on('message', () => {
+      if (this.requested) this.#onInterrupt()
       this.reset()
     })
+    return worker
   }
 
   /** Whether a stop was asked for that no cell has answered yet. */
@@ -68,6 +75,7 @@ export class InterruptWatcher {
 
   /** Runs `post`, a synchronous inspector call that may be terminated. */
   guard(post: () => { wasTerminated: boolean }): void {
+    this.#worker ??= this.#start()
     Atomics.store(this.slots, STATE, EVALUATING)
     const { wasTerminated } = post()
     if (Atomics.compareExchange(this.slots, STATE, EVALUATING, IDLE) === EVALUATING) return
@@ -78,6 +86,6 @@ export class InterruptWatcher {
   }
 
   async dispose(): Promise<void> {
-    await this.#worker.terminate()
+    await this.#worker?.terminate()
   }
 }
