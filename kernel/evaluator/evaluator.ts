@@ -1,6 +1,8 @@
 import { Session } from 'node:inspector'
 import { sep } from 'node:path'
-import { Cell, cellStorage, Interrupted } from './cell.js'
+import { types } from 'node:util'
+import { getHeapStatistics } from 'node:v8'
+import { Cell, cellStorage, HeapNearlyFull, Interrupted } from './cell.js'
 import { loadCompiler, packageRoot, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
 import { isDisplayHandle } from './display.js'
@@ -68,6 +70,7 @@ export class Evaluator {
   #running: Cell | undefined
   #last: Cell | undefined
   #count = 0
+  #runs = 0
   #queue: Promise<unknown> = Promise.resolve()
   #loadedGlobals = false
 
@@ -191,20 +194,24 @@ export class Evaluator {
     const cell = new Cell(count, { ...options, isCounted })
     const interrupt = () => cell.interrupt()
     signal?.addEventListener('abort', interrupt, { once: true })
-    this.#watcher.reset()
+    this.#watcher.begin(++this.#runs)
     this.#running = cell
     this.#last = cell
     if (isCounted) this.#recall.addSource(count, code)
-    try {
-      return await this.#runCell(cell, code)
-    } catch (error) {
-      return { status: 'error', error: describeError(error, this.#sources), count }
-    } finally {
-      cell.flush()
-      this.#running = undefined
-      this.#watcher.reset()
-      signal?.removeEventListener('abort', interrupt)
-    }
+    const failed = (error: unknown) => this.#fail(cell, error)
+    const result = await this.#runCell(cell, code).catch(failed)
+    cell.flush()
+    this.#running = undefined
+    signal?.removeEventListener('abort', interrupt)
+    const wasFull = this.#watcher.end()
+    return wasFull && result.status === 'error' ? this.#failFull(cell) : result
+  }
+
+  #failFull(cell: Cell): CellResult {
+    // what the cell has left over must not count for the next one
+    this.#session.post('HeapProfiler.collectGarbage')
+    const { used_heap_size, heap_size_limit } = getHeapStatistics()
+    return this.#fail(cell, new HeapNearlyFull(used_heap_size, heap_size_limit))
   }
 
   async #runCell(cell: Cell, code: string): Promise<CellResult> {
@@ -242,7 +249,8 @@ export class Evaluator {
 
   #fail(cell: Cell, error: unknown): CellResult {
     const described: CellError = describeError(error, this.#sources)
-    if (error instanceof Interrupted) cell.interrupt()
+    // a proxy would be asked by `instanceof`
+    if (!types.isProxy(error) && error instanceof Interrupted) cell.interrupt()
     return { status: 'error', error: described, count: cell.count }
   }
 
