@@ -11,7 +11,7 @@ export { didYouMean, nearest } from './util/nearest.js'
 // tensors: a lazy graph, its gradients, compiled programs (ops are methods too: a.matmul(b).silu())
 export { grad } from './tensor/autograd.js'
 export type { DType, HostArray } from './tensor/dtype.js'
-export { type Engine, type EngineMemory, setDefaultEngine } from './tensor/engine.js'
+export { type Engine, type EngineMemory, type Precision, setDefaultEngine } from './tensor/engine.js'
 export { Tensor, type TensorSpec } from './tensor/graph.js'
 export { input, iota, type NestedNumbers, scalar, tensor } from './tensor/leaf.js'
 export { adamw } from './tensor/ops/adamw.js'
@@ -27,6 +27,8 @@ export { remat } from './tensor/remat.js'
 export type { Shape } from './tensor/shape.js'
 export { Variable, type VariableOptions } from './tensor/variable.js'
 
+// PyTorch in a process of its own
+export { TorchEngine, type TorchEngineOptions } from './engines/torch/engine.js'
 // tfjs: tensors both ways, and the graph on any of its backends
 export { TfjsEngine, type TfjsEngineOptions } from './engines/tfjs/engine.js'
 export {
@@ -43,8 +45,9 @@ export type { TfNamespace, TfTensorLike } from './engines/tfjs/namespace.js'
 
 // models
 export { type ModelConfig, type ModelType, parseModelConfig, type RopeScaling } from './model/config.js'
-export { type ForwardOptions, type ForwardResult, forward, logitsOf, type Weights } from './model/forward.js'
+export { type ForwardOptions, type ForwardResult, forward, logitsOf } from './model/forward.js'
 export { type GenerateOptions, generate } from './model/generate.js'
+export type { Adapter, LinearCall, Weights } from './model/weights.js'
 export { Model, randomParameters } from './model/model.js'
 export { elementCount, layerOf, parameterCount, parameterShapes } from './model/parameters.js'
 
@@ -154,7 +157,26 @@ export { type LessonTextOptions, lessonText } from './lessons/lesson-text.js'
 export { lessonNames } from './lessons/lessons.js'
 export type { LessonOptions } from './lessons/subject.js'
 
+// methods: full, LoRA, existing blocks, two experts; comparisons of them
+export { applyMethod, type AppliedMethod } from './methods/apply-method.js'
+export { type ComparedRun, comparedRuns } from './methods/comparison.js'
+export { comparisonFigure } from './methods/comparison-figure.js'
+export {
+  comparisonCells,
+  comparisonNote,
+  type ComparisonRow,
+  comparisonText,
+  type ProbeOutcome,
+} from './methods/comparison-table.js'
+export { type ExistingOptions, existingBlocks } from './methods/existing-blocks.js'
+export { addLora, checkLora, type LoraOptions } from './methods/lora.js'
+export { type PlainParameter, plainParameters } from './methods/merge.js'
+export { saveAdapter, type SaveAdapterOptions } from './methods/save-adapter.js'
+export { addExperts } from './methods/two-experts.js'
+export { type ComparedMethod, comparedNames } from './train/method-options.js'
+
 // the lab: whole jobs, as the command line and the notebooks do them
+export { type CompareOptions, type Comparison, compareMethods } from './lab/compare-methods.js'
 export { createEngine, devices, type EngineOptions, optionalDevices } from './lab/engines.js'
 export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/evaluate-model.js'
 export { type GenerateTextOptions, generateText } from './lab/generate-text.js'

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { didYouMean, type LabError, packageVersion } from '../../src/index.js'
+import { compareCommand } from './commands/compare.js'
 import { demoCommand } from './commands/demo.js'
 import { doctorCommand } from './commands/doctor.js'
 import { evalCommand } from './commands/eval.js'
@@ -21,6 +22,7 @@ const commands = [
   expandCommand,
   verifyCommand,
   trainCommand,
+  compareCommand,
   evalCommand,
   generateCommand,
   plotCommand,

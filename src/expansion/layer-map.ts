@@ -36,20 +36,22 @@ export interface LayerMap {
 export interface LayerMapOptions {
   /** Paths of the trainable parameters; default those of the new blocks, and none in a model that was not expanded. */
   trainable?: Iterable<string>
+  /** Shapes of parameters beside those of the configuration, by path: what an adapter adds. */
+  added?: ReadonlyMap<string, readonly number[]> | undefined
 }
 
 /**
  * The layer map of a model, read from its configuration and provenance.
  * Expanding LLaMA2-7B by 8 x 1 gives 8,357,482,496 parameters in all and 1,619,066,880 in the new blocks.
  */
-export function layerMap(config: ModelConfig, { trainable }: LayerMapOptions = {}): LayerMap {
+export function layerMap(config: ModelConfig, { trainable, added }: LayerMapOptions = {}): LayerMap {
   const provenance = readProvenance(config)
   const sources = new Map(provenance?.layers.map(block => [block.index, block.source]))
   const isNew = newLayers(provenance)
   const trainablePaths = trainable && new Set(trainable)
   const counts = Array.from({ length: config.numHiddenLayers }, () => ({ parameters: 0, trainableParameters: 0 }))
   const others = { parameters: 0, trainableParameters: 0 }
-  for (const [path, shape] of parameterShapes(config)) {
+  for (const [path, shape] of [...parameterShapes(config), ...(added ?? [])]) {
     const layer = layerOf(path)
     const isTrainable = trainablePaths?.has(path) ?? (layer !== null && isNew.has(layer))
     const count = layer === null ? others : counts[layer]!

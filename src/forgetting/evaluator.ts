@@ -29,6 +29,9 @@ export interface ProbeScores {
   readonly contributions: ReadonlyMap<number, number>
 }
 
+/** What of a model is needed to score with it. */
+export type EvaluatedModel = Pick<Model, 'config' | 'weights' | 'engine'>
+
 export interface EvaluatorOptions {
   /** T of the probes. */
   seqLen: number
@@ -51,7 +54,7 @@ export class Evaluator {
   readonly #layers: readonly number[]
   readonly #hasBase: boolean
 
-  constructor(model: Model, { seqLen, base = null, gates = new Map() }: EvaluatorOptions) {
+  constructor(model: EvaluatedModel, { seqLen, base = null, gates = new Map() }: EvaluatorOptions) {
     const models = base ? 2 : 1
     this.#rows = Math.max(1, Math.min(16, Math.floor(LOGITS_BYTES / (4 * model.config.vocabSize * seqLen * models))))
     this.#seqLen = seqLen
@@ -96,7 +99,11 @@ export class Evaluator {
     return { inputIds, targets }
   }
 
-  #outputs(model: Model, base: BaseReference | null, gates: ReadonlyMap<number, Tensor>): Record<Output, Tensor> {
+  #outputs(
+    model: EvaluatedModel,
+    base: BaseReference | null,
+    gates: ReadonlyMap<number, Tensor>,
+  ): Record<Output, Tensor> {
     const { config, weights } = model
     const ids = input('inputIds', [this.#rows, this.#seqLen], 'i32')
     const targets = reshape(input('targets', [this.#rows, this.#seqLen], 'i32'), [this.#rows * this.#seqLen])

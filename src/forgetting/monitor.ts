@@ -13,18 +13,26 @@ export interface RunPosition {
 /** Measures forgetting during a run: each probe now, against the same probe before the first step. */
 export class ForgettingMonitor {
   readonly #evaluator: Evaluator
+  readonly #start: Evaluator | null
   readonly #probes: readonly Probe[]
   readonly #baseline = new Map<string, ProbeScores>()
 
-  /** @param evaluator of the model that is trained */
-  constructor(evaluator: Evaluator, probes: readonly Probe[]) {
+  /**
+   * @param evaluator of the model that is trained
+   * @param options.start of the base, for a model that does not start as it (default: the model itself at step 0)
+   */
+  constructor(evaluator: Evaluator, probes: readonly Probe[], { start = null }: { start?: Evaluator | null } = {}) {
     this.#evaluator = evaluator
+    this.#start = start
     this.#probes = probes
   }
 
-  /** Scores all probes with the model as it is now, and takes that as step 0. Call before training, and before a checkpoint is restored. */
+  /** Scores all probes with what the run starts from, and takes that as what changes are measured against. Call before training, and before a checkpoint is restored. */
   async setBaseline(signal?: AbortSignal): Promise<void> {
-    for (const probe of this.#probes) this.#baseline.set(probe.name, await this.#score(probe, signal))
+    for (const probe of this.#probes) {
+      const scores = await (this.#start ?? this.#evaluator).score(probe, signal ? { signal } : {})
+      this.#baseline.set(probe.name, scores)
+    }
   }
 
   /** One `probe` record a probe, and one `contribution` record a probe and new block. */
@@ -32,8 +40,9 @@ export class ForgettingMonitor {
     const records: MetricInput[] = []
     for (const probe of this.#probes) {
       const baseline = this.#baseline.get(probe.name)
-      // before the first step the model is the baseline, and need not be scored again
-      const scores = position.step === 0 && baseline ? baseline : await this.#score(probe, signal)
+      // before the first step a model that starts as its base is the baseline, and need not be scored again
+      const isBaseline = position.step === 0 && this.#start === null
+      const scores = isBaseline && baseline ? baseline : await this.#score(probe, signal)
       const delta = pairedDelta(baseline ?? scores, scores)
       records.push({
         kind: 'probe',

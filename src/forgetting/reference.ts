@@ -1,7 +1,8 @@
 import { newLayers, readProvenance } from '../expansion/provenance.js'
 import type { ModelConfig } from '../model/config.js'
-import type { ForwardOptions, Weights } from '../model/forward.js'
+import type { ForwardOptions } from '../model/forward.js'
 import type { Model } from '../model/model.js'
+import type { Weights } from '../model/weights.js'
 import { scalar } from '../tensor/leaf.js'
 
 /** The base model that forgetting is measured against: what to run, with which weights. */

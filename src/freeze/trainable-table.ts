@@ -7,7 +7,7 @@ import { formatCount, formatTable } from '../util/format.js'
 /** One trainable parameter. */
 export interface TrainableRow {
   path: string
-  shape: number[]
+  shape: readonly number[]
   parameters: number
   /** parameters / all parameters of the model, 0 to 1. */
   share: number
@@ -23,9 +23,16 @@ export interface TrainableTable {
   totalParameters: number
 }
 
-/** Lists the trainable parameters of a model with shapes and counts, in the order of `trainable`. */
-export function trainableTable(config: ModelConfig, trainable: Iterable<string>): TrainableTable {
-  const shapes = parameterShapes(config)
+/**
+ * Lists the trainable parameters of a model with shapes and counts, in the order of `trainable`.
+ * @param options.added shapes of parameters beside those of the configuration, by path: what an adapter adds
+ */
+export function trainableTable(
+  config: ModelConfig,
+  trainable: Iterable<string>,
+  { added = new Map() }: { added?: ReadonlyMap<string, readonly number[]> | undefined } = {},
+): TrainableTable {
+  const shapes = new Map([...parameterShapes(config), ...added])
   const isNew = newLayers(readProvenance(config))
   let totalParameters = 0
   for (const shape of shapes.values()) totalParameters += elementCount(shape)

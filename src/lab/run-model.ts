@@ -1,29 +1,33 @@
-/** The model part of a run: load or create, expand, choose what is trained. */
+/** The model part of a run: load or create the base, and make it ready for training by the recipe's method. */
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.js'
-import { loadModel } from '../checkpoint/load-model.js'
-import { expandModel } from '../expansion/expand-model.js'
-import { planExpansion } from '../expansion/plan.js'
-import { readProvenance } from '../expansion/provenance.js'
-import { checkDead } from '../freeze/dead.js'
-import { selectTrainable } from '../freeze/rules.js'
+import { loadModel, type QuantizedWeight, type WeightStorage } from '../checkpoint/load-model.js'
+import type { BaseReference } from '../forgetting/reference.js'
+import { type AppliedMethod, applyMethod } from '../methods/apply-method.js'
 import type { ModelConfig } from '../model/config.js'
 import { Model, randomParameters } from '../model/model.js'
 import type { Engine } from '../tensor/engine.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
 import { internal } from '../util/errors.js'
+import { frozenStorage, referenceStorage } from './frozen-storage.js'
 
 export interface RunModel {
   /** The model that is trained. */
   readonly model: Model
   /** The base as loaded, kept only where forgetting needs it as a model of its own; else null. */
   readonly base: Model | null
+  /** The base as a setting of the model (new blocks gated off, no adapter); null where old weights are trained. */
+  readonly reference: BaseReference | null
+  /** Whether the model computes what its base does before the first step. */
+  readonly startsAsBase: boolean
   /** Where the base came from; null for a model that starts from random weights. */
   readonly source: Checkpoint | null
   readonly trainable: readonly string[]
   readonly frozen: readonly string[]
   /** What a reader should be told: halves of blocks that cannot learn, new blocks that are not trained. */
   readonly warnings: readonly string[]
+  /** What rounding has cost each weight that is held in 8 or 4 bits. */
+  readonly quantized: readonly QuantizedWeight[]
 }
 
 /**
@@ -39,43 +43,31 @@ export async function buildRunModel(
   tokenizer: Tokenizer,
 ): Promise<RunModel> {
   const source = dir === null ? null : await openCheckpoint(dir)
-  const base = source ? await loadModel(source, engine) : newModel(recipe, engine, tokenizer)
-  const model = await expanded(recipe, base)
-  const provenance = readProvenance(model.config)
-  const { trainable, frozen } = selectTrainable([...model.parameters.keys()], recipe.train, provenance)
-  const warnings = checkDead(trainable, model === base ? null : provenance).map(w => w.message)
-  const kept = await referenceBase(base, model, trainable, engine, source)
-  return { model, base: kept, source, trainable, frozen, warnings }
-}
-
-async function expanded(recipe: Recipe, base: Model): Promise<Model> {
-  if (recipe.method !== 'expansion' || !recipe.expansion) return base
-  const { groups, copies, placement, at } = recipe.expansion
-  const options = at
-    ? { at }
-    : { ...(groups ? { groups } : {}), ...(copies ? { copies } : {}), ...(placement ? { placement } : {}) }
-  return expandModel(base, planExpansion(base.config, options))
+  const storage = source ? frozenStorage(recipe, source, engine) : () => 'f32' as const
+  const quantized: QuantizedWeight[] = []
+  const base = source
+    ? await loadModel(source, engine, { storage, onQuantized: weight => quantized.push(weight) })
+    : newModel(recipe, engine, tokenizer)
+  const applied = await applyMethod(recipe, base)
+  return { ...applied, base: await referenceBase(base, applied, source, storage), source, quantized }
 }
 
 /**
- * With expansion and only new blocks trained the base is in the expanded model; the loaded one is freed. Otherwise old
- * weights move, and the base is needed beside them. From random weights there is nothing to forget.
+ * Where the base is within the model, a loaded one that was copied is freed. Otherwise old weights move, and the base is
+ * needed beside them. From random weights there is nothing to forget.
  */
 async function referenceBase(
   base: Model,
-  model: Model,
-  trainable: readonly string[],
-  engine: Engine,
+  { reference, sharesBase }: AppliedMethod,
   source: Checkpoint | null,
+  storage: (path: string) => WeightStorage,
 ): Promise<Model | null> {
-  const added = new Set(readProvenance(model.config)?.layers.map(block => `model.layers.${block.index}.`))
-  const onlyNew = model !== base && trainable.every(path => [...added].some(prefix => path.startsWith(prefix)))
-  if (onlyNew) {
-    base.dispose()
+  if (reference) {
+    if (!sharesBase) base.dispose()
     return null
   }
-  if (model !== base) return base
-  return source ? loadModel(source, engine) : null
+  if (!sharesBase) return base
+  return source ? loadModel(source, base.engine, { storage: referenceStorage(storage), shared: base }) : null
 }
 
 function newModel(recipe: Recipe, engine: Engine, tokenizer: Tokenizer): Model {

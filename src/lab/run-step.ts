@@ -1,7 +1,6 @@
 /** The programs of a run: the optimizer step that fits into memory, and the evaluator of its probes. */
-import { readProvenance } from '../expansion/provenance.js'
 import { Evaluator } from '../forgetting/evaluator.js'
-import { gatedReference, modelReference } from '../forgetting/reference.js'
+import { modelReference } from '../forgetting/reference.js'
 import { availableMemoryBytes, checkMemory, estimateMemory, memoryText } from '../train/memory-estimate.js'
 import type { Recipe } from '../train/recipe.js'
 import { TrainStep } from '../train/step.js'
@@ -9,7 +8,7 @@ import type { Emitter } from '../util/emitter.js'
 import type { RunEvents } from './run-events.js'
 import type { RunModel } from './run-model.js'
 
-/** Compiles the step; with remat on `auto`, the variant that fits. */
+/** Compiles the step, the caller's to dispose; with remat on `auto`, the variant that fits. @throws LabError MEMORY */
 export async function makeStep(
   recipe: Recipe,
   { model, base, trainable }: RunModel,
@@ -17,7 +16,7 @@ export async function makeStep(
   events: Emitter<RunEvents>,
 ): Promise<TrainStep> {
   // answered when all weights are loaded
-  await model.engine.memory()
+  const { mappedBytes = 0 } = await model.engine.memory()
   const residentBytes = process.memoryUsage.rss()
   const availableBytes = availableMemoryBytes(residentBytes)
   const make = (rematBlocks: boolean) =>
@@ -28,7 +27,7 @@ export async function makeStep(
       rematBlocks,
     })
   const others = recipe.probes.length > 0 ? [evaluator.program] : []
-  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, residentBytes })
+  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, residentBytes, mappedBytes })
   let step = make(recipe.remat === 'always')
   let estimate = estimateOf(step)
   if (recipe.remat === 'auto' && estimate.totalBytes > availableBytes) {
@@ -40,14 +39,24 @@ export async function makeStep(
     })
   }
   events.emit('memory', { text: memoryText(estimate, availableBytes), needBytes: estimate.totalBytes, availableBytes })
-  checkMemory(estimate, availableBytes)
-  await step.load()
+  try {
+    checkMemory(estimate, availableBytes)
+    await step.load()
+  } catch (error) {
+    step.dispose()
+    throw error
+  }
   return step
 }
 
-/** Forgetting is measured against the base where there is one: in the model itself by gates, or held beside it. */
-export function evaluatorOf(recipe: Recipe, { model, base }: RunModel): Evaluator {
-  const isExpanded = readProvenance(model.config) !== null && recipe.method === 'expansion'
-  const reference = base ? modelReference(base) : isExpanded ? gatedReference(model) : null
-  return new Evaluator(model, { seqLen: recipe.data.seqLen, base: reference })
+/** Forgetting is measured against the base where there is one: in the model itself, or held beside it. */
+export function evaluatorOf({ data }: Recipe, { model, base, reference }: RunModel): Evaluator {
+  return new Evaluator(model, { seqLen: data.seqLen, base: base ? modelReference(base) : reference })
+}
+
+/** Scores the base where the model does not start as it, so that what the start alone has cost counts as forgotten too. */
+export function startEvaluatorOf({ data }: Recipe, { model, reference, startsAsBase }: RunModel): Evaluator | null {
+  if (startsAsBase || !reference) return null
+  const { config, weights } = reference
+  return new Evaluator({ config, weights, engine: model.engine }, { seqLen: data.seqLen })
 }

@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor/graph.js'
 import { fromHost, iota } from '../tensor/leaf.js'
 import { attention } from '../tensor/ops/attention.js'
 import { add, cast, mul } from '../tensor/ops/elementwise.js'
-import { gather, update } from '../tensor/ops/indexing.js'
+import { gather, lookup, update } from '../tensor/ops/indexing.js'
 import { matmul } from '../tensor/ops/matmul.js'
 import { permute, reshape } from '../tensor/ops/movement.js'
 import { rmsNorm } from '../tensor/ops/rms-norm.js'
@@ -18,9 +18,7 @@ import { remat } from '../tensor/remat.js'
 import type { ModelConfig } from './config.js'
 import { layerPrefix } from './parameters.js'
 import { ropeTables } from './rope.js'
-
-/** The value of a parameter by its Hugging Face path, in any float dtype. */
-export type Weights = (path: string) => Tensor
+import type { Weights } from './weights.js'
 
 /** Keys and values of earlier tokens of one block, each `[B, K, S, D]`. */
 export interface LayerCache {
@@ -71,7 +69,7 @@ export function forward(
   const [B, T] = ids.shape as [number, number]
   const { gates, rematBlocks = false, caches } = options
   const step: Step = { config, weights, B, T, start: caches?.start ?? null, ...rotation(config, T, caches) }
-  let x = cast(gather(weights('model.embed_tokens.weight'), reshape(ids, [B * T])), 'f32')
+  let x = cast(lookup(weights('model.embed_tokens.weight'), reshape(ids, [B * T])), 'f32')
   const stream = [x]
   const middle: Tensor[] = []
   const written: LayerCache[] = []
@@ -154,10 +152,12 @@ function feedForward(step: Step, prefix: string, x: Tensor): Tensor {
   return linear(step, `${mlp}down_proj`, swiglu(linear(step, `${mlp}gate_proj`, x), linear(step, `${mlp}up_proj`, x)))
 }
 
-/** x W^T + b, with the bias where the family has one. */
+/** x W^T + b, with the bias where the family has one, and with what an adapter makes of it. */
 function linear(step: Step, path: string, x: Tensor): Tensor {
+  const { config, weights } = step
   const product = matmul(x, parameter(step, `${path}.weight`), { transB: true })
-  return hasBias(step.config, path) ? add(product, parameter(step, `${path}.bias`)) : product
+  const plain = hasBias(config, path) ? add(product, parameter(step, `${path}.bias`)) : product
+  return weights.adapter?.project(path, { x, plain, weights }) ?? plain
 }
 
 function hasBias({ qkvBias, oBias, mlpBias }: ModelConfig, path: string): boolean {

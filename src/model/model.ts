@@ -8,31 +8,38 @@ import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 import { keyOf, Prng } from '../util/prng.js'
 import type { ModelConfig } from './config.js'
-import type { Weights } from './forward.js'
 import { parameterShapes } from './parameters.js'
+import type { Adapter, Weights } from './weights.js'
 
 /** Gives each parameter its dtype on the device and its first value. */
 export type ParameterSource = (path: string, shape: readonly number[]) => { dtype: DType; init: VariableInit }
 
+/** {@link ParameterSource}, or variables that are there already and that the model then owns. */
+export type ParameterMaker = (path: string, shape: readonly number[]) => ReturnType<ParameterSource> | Variable
+
 /** A model on an engine: its config and one variable a parameter, addressed by Hugging Face path. Owns its variables. */
 export class Model {
   readonly parameters: ReadonlyMap<string, Variable>
+  /** The value of a parameter in graphs, with the adapter if there is one. A property, so that it can be handed on. */
+  readonly weights: Weights
 
+  /** @param adapted a model whose variables this one takes over, and what is added to it; `source` then gives the added parameters only */
   constructor(
     readonly config: ModelConfig,
     readonly engine: Engine,
-    source: ParameterSource,
+    source: ParameterMaker,
+    adapted?: { readonly model: Model; readonly adapter: Adapter },
   ) {
-    const parameters = new Map<string, Variable>()
-    for (const [path, shape] of parameterShapes(config)) {
-      const { dtype, init } = source(path, shape)
-      parameters.set(path, new Variable(shape, dtype, init, { engine, name: path }))
+    const parameters = new Map(adapted?.model.parameters)
+    for (const [path, shape] of adapted?.adapter.shapes ?? parameterShapes(config)) {
+      const given = source(path, shape)
+      const options = { engine, name: path }
+      parameters.set(path, given instanceof Variable ? given : new Variable(shape, given.dtype, given.init, options))
     }
     this.parameters = parameters
+    const value = (path: string): Tensor => this.parameter(path).value
+    this.weights = adapted ? Object.assign(value, { adapter: adapted.adapter }) : value
   }
-
-  /** The value of a parameter in graphs. A property, so that it can be handed on as {@link Weights}. */
-  readonly weights: Weights = (path: string): Tensor => this.parameter(path).value
 
   /** @throws LabError PARAMETER with the nearest path when there is none of that name */
   parameter(path: string): Variable {

@@ -5,6 +5,10 @@ export function layerPrefix(layer: number): string {
   return `model.layers.${layer}.`
 }
 
+/** The linear layers of a block by the last part of their path, which is how adapters name what they change. */
+export const linearNames = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const
+export type LinearName = (typeof linearNames)[number]
+
 const layerPattern = /^model\.layers\.(0|[1-9]\d*)\.(.+)$/
 
 /** The block index and the path within the block, or null for paths outside the blocks. */

@@ -19,23 +19,34 @@ import type { HostArray } from './dtype.js'
 import type { TensorSpec } from './graph.js'
 import type { ProgramSpec } from './lower.js'
 
+/** What products of matrices are computed in. `bf16`: operands rounded to bf16, accumulation in f32; everything else stays f32. */
+export type Precision = 'f32' | 'bf16'
+
 /** Where a variable's first value comes from. */
 export type VariableInit =
   | { readonly kind: 'zeros' }
   /** Elements of the variable's own dtype; copied, unless `transfer` gives the buffer away. */
   | { readonly kind: 'host'; readonly data: HostArray; readonly transfer?: boolean }
-  /** Little-endian elements in a file, converted when `dtype` differs from the variable's; read by the engine itself. */
-  | {
-      readonly kind: 'file'
-      readonly path: string
-      readonly byteOffset: number
-      readonly byteLength: number
-      readonly dtype: 'f32' | 'f16' | 'bf16'
-    }
+  /**
+   * Elements in a file, converted when their dtype differs from the variable's; read by the engine itself. With `isMapped`
+   * an engine that computes in this machine's memory may use the pages of the file in place of a copy; the file must then
+   * keep its bytes as long as the variable lives.
+   */
+  | ({ readonly kind: 'file'; readonly isMapped?: boolean } & FileRange)
+
+/** Little-endian elements in a file. */
+export interface FileRange {
+  readonly path: string
+  readonly byteOffset: number
+  readonly byteLength: number
+  readonly dtype: 'f32' | 'f16' | 'bf16'
+}
 
 export interface EngineMemory {
   /** Bytes of live variables. */
   readonly variableBytes: number
+  /** Of these, pages of files: in memory only once they are read, and given back first when memory is short. */
+  readonly mappedBytes?: number
   readonly variables: number
   readonly programs: number
 }
@@ -57,6 +68,8 @@ export interface Engine {
   readonly device: string
   /** Human-readable: runtime and version, threads, adapter. */
   readonly description: string
+  /** Default `f32`. */
+  readonly precision?: Precision
   /** Composite ops that this engine runs itself. */
   readonly nativeOps: ReadonlySet<string>
   createVariable(spec: TensorSpec, init: VariableInit): number

@@ -6,6 +6,15 @@ import { z } from 'zod'
 import { sha256 } from '../util/canonical-json.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
+import {
+  checkMethod,
+  compareSchema,
+  existingSchema,
+  expansionSchema,
+  loraSchema,
+  methodNames,
+  resolveMethod,
+} from './method-options.js'
 
 const positive = z.number().positive()
 const count = z.number().int().positive()
@@ -23,16 +32,6 @@ const initSchema = z.strictObject({
   rmsNormEps: positive.default(1e-5),
   ropeTheta: positive.default(10000),
   tieWordEmbeddings: z.boolean().default(false),
-})
-
-const expansionSchema = z.strictObject({
-  /** Groups that the blocks are cut into. */
-  groups: count.optional(),
-  /** Identity copies added to each group. */
-  copies: count.optional(),
-  placement: z.enum(['interleaved', 'prefix', 'suffix']).optional(),
-  /** Instead of groups: indices of the new blocks after expansion. */
-  at: z.array(z.number().int().min(0)).optional(),
 })
 
 const sourceSchema = z.strictObject({
@@ -95,13 +94,26 @@ const recipeSchema = z.strictObject({
   init: initSchema.optional(),
   /** Tokenizer directory or file; default: the model's own. Needed with `init`. */
   tokenizer: z.string().optional(),
-  /** `expansion`: new blocks trained, the base frozen. `full`: no expansion. */
-  method: z.enum(['expansion', 'full']),
+  /**
+   * `expansion`: new blocks trained, the base frozen. `full`: the base itself. `lora`: low-rank factors beside frozen
+   * matrices. `existing`: some blocks of the base. `moe`: a second expert in every block, as the paper compares.
+   */
+  method: z.enum(methodNames),
   expansion: expansionSchema.optional(),
-  /** Rules for what is trained; default: `added` for expansion, `all` for full. */
-  train: z.array(z.string()).min(1).optional(),
+  lora: loraSchema.optional(),
+  existing: existingSchema.optional(),
+  compare: compareSchema.optional(),
+  /** Rules for what is trained; default: `added` for expansion, `all` for full; the other methods choose themselves. */
+  train: z.array(z.string()).optional(),
   /** Arithmetic of matrix products; weights, moments, norms and the loss are f32. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /**
+   * How matrices that are not trained are held. `f32`. `source`: as the checkpoint stores them, mapped from its files; the
+   * run computes the same numbers as with f32, bit for bit. `int8`, `int4`: rounded by block when loaded, which changes the
+   * numbers (the error is reported); the saved model has the original weights. `auto`: `source` for a checkpoint in 16 bits
+   * with more than 2 GB of weights in f32, else `f32`.
+   */
+  frozenWeights: z.enum(['auto', 'f32', 'source', 'int8', 'int4']).default('auto'),
   /** Recompute blocks in the backward pass: always, never, or when the estimate says that it would not fit otherwise. */
   remat: z.enum(['auto', 'always', 'never']).default('auto'),
   data: dataSchema,
@@ -130,6 +142,12 @@ const knownKeys: Record<string, readonly string[]> = {
   '': Object.keys(recipeSchema.shape),
   init: Object.keys(initSchema.shape),
   expansion: Object.keys(expansionSchema.shape),
+  lora: Object.keys(loraSchema.shape),
+  existing: Object.keys(existingSchema.shape),
+  compare: Object.keys(compareSchema.shape),
+  'compare.lora': Object.keys(loraSchema.shape),
+  'compare.existing': Object.keys(existingSchema.shape),
+  'compare.lr': Object.keys(compareSchema.shape.lr.unwrap().shape),
   data: Object.keys(dataSchema.shape),
   'data.sources': Object.keys(sourceSchema.shape),
   optimizer: Object.keys(optimizerSchema.shape),
@@ -157,17 +175,16 @@ export function parseRecipe(
   value: unknown,
   { origin = 'recipe', baseDir = process.cwd() }: { origin?: string; baseDir?: string } = {},
 ): Recipe {
-  const result = recipeSchema.safeParse(value)
+  const result = recipeSchema.safeParse(value, { reportInput: true })
   if (!result.success) throw new LabError('RECIPE', `${origin}: ${result.error.issues.map(describe).join('; ')}`)
   const recipe = result.data
   checkTogether(recipe, origin)
   const absolute = (path: string) => (path.startsWith('hf://') || isAbsolute(path) ? path : resolve(baseDir, path))
   const located = <T extends { manifest: string }>(item: T): T => ({ ...item, manifest: absolute(item.manifest) })
   return {
-    ...recipe,
+    ...resolveMethod(recipe),
     ...(recipe.model === undefined ? {} : { model: absolute(recipe.model) }),
     ...(recipe.tokenizer === undefined ? {} : { tokenizer: absolute(recipe.tokenizer) }),
-    train: recipe.train ?? [recipe.method === 'full' ? 'all' : 'added'],
     data: { ...recipe.data, sources: recipe.data.sources.map(located) },
     probes: recipe.probes.map(located),
   }
@@ -188,17 +205,10 @@ function checkTogether(recipe: z.infer<typeof recipeSchema>, origin: string): vo
     throw new LabError('RECIPE', `${origin}: ${message}`)
   }
   if ((recipe.model === undefined) === (recipe.init === undefined)) fail('expected either "model" or "init"')
+  if (recipe.init && recipe.frozenWeights !== 'auto' && recipe.frozenWeights !== 'f32')
+    fail(`frozenWeights: ${recipe.frozenWeights} is for weights from a checkpoint; "init" makes new ones in f32`)
   if (recipe.init && recipe.tokenizer === undefined) fail('"init" needs "tokenizer": a directory or file')
-  if (recipe.method === 'expansion' && !recipe.expansion)
-    fail('method "expansion" needs an "expansion" block with groups or at')
-  if (recipe.method === 'full' && recipe.expansion)
-    fail('method "full" takes no "expansion" block; did you mean method "expansion"?')
-  if (recipe.expansion && (recipe.expansion.groups === undefined) === (recipe.expansion.at === undefined)) {
-    fail('expansion: expected either "groups" or "at"')
-  }
-  const idle =
-    recipe.expansion?.at && (['copies', 'placement'] as const).find(key => recipe.expansion?.[key] !== undefined)
-  if (idle) fail(`expansion: "${idle}" has no meaning beside "at", which already says where every new block goes`)
+  checkMethod(recipe, fail)
   if (recipe.init) checkInit(recipe.init, recipe.data.seqLen, fail)
   const names = recipe.probes.map(p => p.name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
@@ -216,6 +226,8 @@ function checkInit(init: z.infer<typeof initSchema>, seqLen: number, fail: (mess
 
 function describe(issue: z.core.$ZodIssue): string {
   const path = issue.path.map(String)
+  if (issue.code === 'invalid_value' && typeof issue.input === 'string')
+    return `${path.join('.')}: ${issue.message}.${didYouMean(issue.input, issue.values.map(String))}`
   if (issue.code !== 'unrecognized_keys') return `${path.join('.') || 'the recipe'}: ${issue.message}`
   const known = knownKeys[path.filter(part => !/^\d+$/.test(part)).join('.')] ?? []
   return issue.keys

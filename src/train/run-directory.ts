@@ -1,6 +1,7 @@
 /**
  * A run on disk:  run.json (resolved recipe, versions, seeds, provenance), metrics.jsonl (append-only truth),
- * checkpoints/step-N/ (trainable tensors, optimizer, data state), model/ (the result, a Hugging Face directory).
+ * checkpoints/step-N/ (trainable tensors, optimizer, data state), model/ (the result, a Hugging Face directory), adapter/
+ * (a LoRA run's factors, for PEFT).
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,6 +30,8 @@ export interface CheckpointState {
 export const metricsFile = 'metrics.jsonl'
 export const runFile = 'run.json'
 export const modelFolder = 'model'
+/** Where a LoRA run leaves its factors beside the merged model. */
+export const adapterFolder = 'adapter'
 
 const checkpointPattern = /^step-(\d+)$/
 

@@ -1,9 +1,13 @@
 /** The work of a session's runs: the live model is trained where it is; nothing is loaded twice. */
 import { stringify } from 'yaml'
 import { readProvenance } from '../../expansion/provenance.js'
+import { gatedReference } from '../../forgetting/reference.js'
 import { checkDead } from '../../freeze/dead.js'
+import type { Model } from '../../model/model.js'
 import type { Engine } from '../../tensor/engine.js'
+import type { Recipe } from '../../train/recipe.js'
 import { checkNoRun } from '../../train/run-directory.js'
+import { LabError } from '../../util/errors.js'
 import { holdingRun } from '../hold-run.js'
 import { openRunData, type RunData } from '../run-data.js'
 import type { RunResult } from '../run-events.js'
@@ -20,12 +24,12 @@ type Work = (run: TrainingRun, control: RunControl) => Promise<RunResult>
 export function startWork(parts: { live: LiveModel; engine: Engine; device: string; modelDir: string }): Work {
   const { live, engine, device, modelDir } = parts
   return (run, control) =>
-    holding(run, device, async () => {
+    holding(run, engine, async () => {
       checkNoRun(run.dir)
       if (modelDir !== live.source)
         await saveResult(modelDir, live.model, { companionsFrom: live.base, dtype: 'float32' })
-      const data = await openRunData(run.recipe, live.base, run.events)
-      return train({ run, control, live, engine, device, data, built: await builtOf(live), resume: false })
+      const build = async () => ({ live, built: await builtOf(live) })
+      return train({ run, control, engine, device, tokenizerPath: live.base, build, resume: false })
     })
 }
 
@@ -33,23 +37,32 @@ export function startWork(parts: { live: LiveModel; engine: Engine; device: stri
 export function resumeWork(parts: { engine: Engine; device: string; onLive: (live: LiveModel) => void }): Work {
   const { engine, device, onLive } = parts
   return (run, control) =>
-    holding(run, device, async () => {
+    holding(run, engine, async () => {
+      refuseAdapters(run.recipe)
       const { dir } = await modelDirectory(run.recipe)
-      const base = run.recipe.tokenizer ?? dir!
-      const data = await openRunData(run.recipe, base, run.events)
-      const built = await buildRunModel(run.recipe, dir, engine, data.tokenizer)
-      const live = LiveModel.of(built.model, {
-        base: dir ?? base,
-        tokenizer: data.tokenizer,
-        trainable: built.trainable,
-      })
-      onLive(live)
-      return train({ run, control, live, engine, device, data, built, resume: true })
+      const tokenizerPath = run.recipe.tokenizer ?? dir!
+      const build = async ({ tokenizer }: RunData) => {
+        const built = await buildRunModel(run.recipe, dir, engine, tokenizer)
+        const { model, trainable } = built
+        const live = LiveModel.of(model, { base: dir ?? tokenizerPath, tokenizer, trainable })
+        onLive(live)
+        return { live, built }
+      }
+      return train({ run, control, engine, device, tokenizerPath, build, resume: true })
     })
 }
 
-function holding(run: TrainingRun, device: string, work: () => Promise<RunResult>): Promise<RunResult> {
-  checkPrecision(run.recipe, device)
+/** A session's model is plain or expanded; one that carries an adapter would be saved as another than it is. */
+function refuseAdapters({ method }: Recipe): void {
+  if (method === 'lora' || method === 'moe')
+    throw new LabError(
+      'METHOD',
+      `a session cannot continue a run of method "${method}"; continue it with: llama-pro train RECIPE --out RUN --resume, then load its model`,
+    )
+}
+
+function holding(run: TrainingRun, engine: Engine, work: () => Promise<RunResult>): Promise<RunResult> {
+  checkPrecision(run.recipe, engine)
   return holdingRun(run.dir, () => {
     run.events.emit('resolved', { recipe: run.recipe, yaml: stringify(run.recipe) })
     run.events.emit('status', { message: 'opening probes and data' })
@@ -60,21 +73,25 @@ function holding(run: TrainingRun, device: string, work: () => Promise<RunResult
 interface TrainParts {
   run: TrainingRun
   control: RunControl
-  live: LiveModel
   engine: Engine
   device: string
-  data: RunData
-  built: RunModel
+  tokenizerPath: string
+  /** The model as the run sees it, and the live model that it belongs to. */
+  build: (data: RunData) => Promise<{ live: LiveModel; built: RunModel }>
   resume: boolean
 }
 
-async function train({ run, control, live, engine, device, data, built, resume }: TrainParts): Promise<RunResult> {
+async function train({ run, control, engine, device, tokenizerPath, build, resume }: TrainParts): Promise<RunResult> {
   const { recipe, dir, events } = run
-  events.on('record', ({ kind }) => {
-    if (kind === 'train') live.isChanged = true
-  })
+  const data = await openRunData(recipe, tokenizerPath, events)
+  let base: Model | null = null
   try {
-    const parts = { engine, built, data, pinned: null, tokenizerPath: live.base, events }
+    const { live, built } = await build(data)
+    base = built.base
+    events.on('record', ({ kind }) => {
+      if (kind === 'train') live.isChanged = true
+    })
+    const parts = { engine, built, data, pinned: null, tokenizerPath, events }
     const result = await trainRun({ recipe, out: dir, resume, device, ...control }, parts)
     if (result.modelDir !== null) {
       live.source = result.modelDir
@@ -83,7 +100,7 @@ async function train({ run, control, live, engine, device, data, built, resume }
     }
     return result
   } finally {
-    built.base?.dispose()
+    base?.dispose()
     await data.dispose()
   }
 }
@@ -97,5 +114,6 @@ async function builtOf(live: LiveModel): Promise<RunModel> {
   const frozen = [...model.parameters.keys()].filter(path => !live.trainable.has(path))
   const warnings = checkDead(trainable, isFresh ? provenance : null).map(warning => warning.message)
   const base = isFresh && live.trainsOnlyNew() ? null : await live.copy()
-  return { model, base, source: null, trainable, frozen, warnings }
+  const reference = base ? null : gatedReference(model)
+  return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [] }
 }
