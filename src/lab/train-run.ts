@@ -31,7 +31,7 @@ import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
 import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
-import { evaluatorOf, makeStep, startEvaluatorOf } from './run-step.js'
+import { evaluatorOf, loadedMemory, makeStep, startEvaluatorOf } from './run-step.js'
 import { saveResult } from './save-result.js'
 
 /** What the run is to do; the rest is in its recipe. */
@@ -69,11 +69,12 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
+  const loaded = await loadedMemory(model)
   const before = await frozenDigest(model, frozen)
   const identity = await runIdentity(recipe, built, data, before)
   const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
   const evaluator = evaluatorOf(recipe, built)
-  const step = await makeStep(recipe, built, evaluator, events)
+  const step = await makeStep(recipe, built, evaluator, { events, loaded })
   events.emit('engine', { description: engine.description })
   events.emit('status', { message: 'measuring the base' })
   const monitor = new ForgettingMonitor(evaluator, data.probes, { start: startEvaluatorOf(recipe, built) })
