@@ -4,7 +4,7 @@ import { exitCodes, failureOf } from '../../repl/cli/exit.js'
 import { LabError } from '../../src/index.js'
 import { cli, cliJson, cliWith } from './harness.js'
 
-const commands = ['inspect', 'expand', 'verify', 'train', 'eval', 'generate', 'plot', 'kernel', 'doctor']
+const commands = ['inspect', 'expand', 'verify', 'train', 'compare', 'eval', 'generate', 'plot', 'kernel', 'doctor']
 
 describe('help', () => {
   test.each(commands)('%s --help shows usage, options and examples', async name => {
@@ -35,6 +35,15 @@ describe('help', () => {
     const all = Object.fromEntries(await Promise.all(commands.map(async name => [name, await options(name)] as const)))
     expect(all).toMatchInlineSnapshot(`
       {
+        "compare": [
+          "--methods",
+          "--out",
+          "--resume",
+          "--device",
+          "--threads",
+          "-h, --help",
+          "--json",
+        ],
         "doctor": [
           "-h, --help",
           "--json",
