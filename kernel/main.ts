@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { cellDeclarations, cellGlobals } from './cell-globals.js'
+import { type LabGlobals, labGlobals } from './lab-globals.js'
 import { readConnectionFile } from './protocol/connection.js'
 import { Kernel } from './protocol/kernel.js'
 import { kernelInfo } from './protocol/kernel-info.js'
@@ -12,6 +13,8 @@ import { historyPath } from './state-path.js'
 const require = createRequire(import.meta.url)
 /** How long a cell may take to end when the kernel has to, in milliseconds. */
 const disposeMs = 1000
+/** How long nobody has asked for anything before the kernel prepares for what may come, in milliseconds. */
+const idleMs = 400
 
 function versionOf(packagePath: string): string {
   return (JSON.parse(readFileSync(packagePath, 'utf8')) as { version: string }).version
@@ -29,19 +32,21 @@ function parentPid(): number | null {
 }
 
 /** The evaluator is loaded while the sockets already answer: the compiler takes longer to start than they do. */
-async function startEvaluator(kernel: Kernel) {
+async function startEvaluator(kernel: Kernel, lab: LabGlobals) {
   const { Evaluator } = await import('./evaluator/evaluator.js')
   const evaluator = await Evaluator.start({
     cwd: process.cwd(),
     prelude: cellDeclarations,
     globals: cellGlobals(kernel),
+    library: lab,
+    onInterrupt: () => lab.interrupt(),
   })
   kernel.attach(evaluator)
   return evaluator
 }
 
 async function main(connectionPath: string): Promise<void> {
-  const kernel = await Kernel.start({
+  const kernel = Kernel.start({
     connection: readConnectionFile(connectionPath),
     info: kernelInfo({
       version: versionOf(require.resolve('llama-pro-lab/package.json')),
@@ -50,12 +55,15 @@ async function main(connectionPath: string): Promise<void> {
     historyPath: historyPath(),
     parentPid: parentPid(),
   })
+  const lab = labGlobals()
   // a terminal that kernel and front end share sends Ctrl-C to both
   process.on('SIGINT', () => kernel.interrupt())
   try {
-    const started = startEvaluator(kernel)
-    await Promise.race([kernel.shutdownRequested, started.then(() => kernel.shutdownRequested)])
-    await Promise.race([started.then(evaluator => evaluator.dispose()), setTimeout(disposeMs)])
+    // this thread loads the compiler while the other one opens the sockets
+    const [evaluator] = await Promise.all([startEvaluator(kernel, lab), kernel.bound])
+    void kernel.idle(idleMs).then(() => evaluator.warmUp())
+    await kernel.shutdownRequested
+    await Promise.race([evaluator.dispose().then(() => lab.dispose()), setTimeout(disposeMs)])
   } finally {
     await kernel.close()
   }

@@ -16,6 +16,8 @@ const BATCH_CHARS = 1 << 16
 export class Cell {
   /** Number shown to the user: `In[count]`. */
   readonly count: number
+  /** Whether the cell is kept: it has a number of its own, and its source and result can be recalled. */
+  readonly isCounted: boolean
   readonly options: RunCellOptions
   /** Displays that are still being rendered. */
   readonly pending = new Set<Promise<unknown>>()
@@ -26,8 +28,9 @@ export class Cell {
   #timer: NodeJS.Timeout | undefined
   #flushedAt = 0
 
-  constructor(count: number, options: RunCellOptions) {
+  constructor(count: number, options: RunCellOptions & { isCounted?: boolean }) {
     this.count = count
+    this.isCounted = options.isCounted ?? true
     this.options = options
   }
 
@@ -60,6 +63,11 @@ export class Cell {
   /** Writes to a stream of the cell; writes of one moment become one output. */
   write(name: 'stdout' | 'stderr', text: string): void {
     if (this.wasInterrupted || text === '') return
+    if (this.options.isUnbuffered) this.#send({ kind: 'stream', name, text })
+    else this.#gather(name, text)
+  }
+
+  #gather(name: 'stdout' | 'stderr', text: string): void {
     if (name !== this.#name) this.flush()
     this.#name = name
     this.#text += text

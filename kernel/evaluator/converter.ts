@@ -3,6 +3,7 @@ import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
 import type TS from '@tslab/typescript-for-tslab'
 import type { Diagnostic } from 'tslab/dist/converter.js'
+import { type CandidateDetails, candidateDetails } from './candidates.js'
 import { type Compiler, type ConverterHost, createConverterHost, type Emitted } from './compiler-host.js'
 import { isBare, packageOf } from './modules.js'
 
@@ -15,6 +16,8 @@ export interface TypedGlobals {
   /** The package that they are imported from, for the types. */
   from: string
   names: readonly string[]
+  /** Further names, each with its declaration: `lab` -> `const lab: import("...").Lab`. */
+  declared: Readonly<Record<string, string>>
 }
 
 export interface CellConverterOptions {
@@ -29,6 +32,8 @@ export interface CellConverterOptions {
   /** The TypeScript file that a path means, as the module loader sees it. */
   findLocal: (path: string) => string | undefined
   isChecked: (fileName: string) => boolean
+  /** Declarations that only this code needs, before all others. */
+  declarationsFor: (code: string) => string
 }
 
 const moduleNotFound = new Set([2307, 2792])
@@ -47,7 +52,7 @@ export class CellConverter {
   constructor(options: CellConverterOptions) {
     this.#options = options
     this.#declarations = options.ambient
-    this.#host = this.#createHost()
+    this.#host = this.#createHost({ isEarly: true })
   }
 
   get ts(): Compiler {
@@ -64,13 +69,16 @@ export class CellConverter {
     let conversion = this.#convert(code)
     if (!conversion.ok && this.#namesGlobal(conversion.diagnostics)) {
       this.addGlobals()
+      this.#host.addNodeTypes()
       conversion = this.#convert(code)
     }
+    const stands = conversion.ok && this.#tolerated.size === 0 && this.#host.isEnough(code)
+    if (!stands && this.#host.addNodeTypes()) conversion = this.#convert(code)
     const added = [...this.#tolerated].filter(name => !this.#untyped.has(name))
     if (!conversion.ok || added.length === 0) return conversion
     // The compiler remembers what it did not find: it may have been installed or written since.
     this.#host.converter.close()
-    this.#host = this.#createHost()
+    this.#host = this.#createHost({ isEarly: false })
     const second = this.#convert(code)
     for (const name of this.#tolerated) this.#untyped.add(name)
     const warnings = [...this.#tolerated].map(
@@ -83,20 +91,38 @@ export class CellConverter {
   addGlobals(): void {
     if (this.#hasGlobals) return
     this.#hasGlobals = true
-    const { names, from } = this.#options.globals
+    const { names, from, declared: further } = this.#options.globals
     const declared = this.#declaredNames()
-    const free = names.filter(name => !declared.has(name))
-    if (free.length > 0) this.#declarations = `import { ${free.join(', ')} } from "${from}";\n${this.#declarations}`
+    const isFree = (name: string) => !declared.has(name)
+    const free = names.filter(isFree)
+    const lines = Object.entries(further).flatMap(([name, declaration]) =>
+      isFree(name) ? `declare ${declaration};` : [],
+    )
+    if (free.length > 0) lines.unshift(`import { ${free.join(', ')} } from "${from}";`)
+    this.#declarations = [...lines, this.#declarations].join('\n')
+  }
+
+  /** Reads all types of Node.js and the language with their documentation. Returns whether some were missing. */
+  addDocumentation(): boolean {
+    const wasEarly = this.#host.addNodeTypes()
+    return this.#host.addDocumentation() || wasEarly
   }
 
   complete(code: string, cursor: number) {
+    this.addDocumentation()
     this.#host.refresh()
-    return this.#host.converter.complete(this.#declarations, code, cursor)
+    return this.#host.converter.complete(this.#declarationsFor(code), code, cursor)
+  }
+
+  /** Signatures and documentation of candidates that {@link complete} has just given for the same code and cursor. */
+  describe(cursor: number, names: readonly string[]): Map<string, CandidateDetails> {
+    return candidateDetails(this.ts, this.#host.current, { cursor, names })
   }
 
   inspect(code: string, position: number): TS.QuickInfo | undefined {
+    this.addDocumentation()
     this.#host.refresh()
-    return this.#host.converter.inspect(this.#declarations, code, position) as TS.QuickInfo | undefined
+    return this.#host.converter.inspect(this.#declarationsFor(code), code, position) as TS.QuickInfo | undefined
   }
 
   needsMoreLines(code: string): { completed: boolean; indent?: string } {
@@ -111,7 +137,7 @@ export class CellConverter {
     this.#tolerated = new Set()
     this.#host.refresh()
     this.#host.takeEmitted()
-    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarations, code)
+    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarationsFor(code), code)
     const emitted = this.#host.takeEmitted()
     const errors = diagnostics.filter(diagnostic => diagnostic.category === this.ts.DiagnosticCategory.Error)
     if (errors.length > 0 || emitted === undefined) return { ok: false, diagnostics: errors }
@@ -119,9 +145,15 @@ export class CellConverter {
     return { ok: true, emitted, warnings: [] }
   }
 
-  #createHost(): ConverterHost {
+  // What is declared first is what counts; tslab drops the same name of an earlier cell.
+  #declarationsFor(code: string): string {
+    return this.#options.declarationsFor(code) + this.#declarations
+  }
+
+  #createHost({ isEarly }: { isEarly: boolean }): ConverterHost {
     const { cwd, paths, declared, isChecked } = this.#options
-    return createConverterHost({ cwd, paths, declared, isChecked, tolerate: diagnostic => this.#tolerate(diagnostic) })
+    const tolerate = (diagnostic: TS.Diagnostic) => this.#tolerate(diagnostic)
+    return createConverterHost({ cwd, paths, declared, isChecked, isEarly, tolerate })
   }
 
   /** A module without types is no error when it will load. */
@@ -149,7 +181,8 @@ export class CellConverter {
 
   #namesGlobal(diagnostics: readonly Diagnostic[]): boolean {
     if (this.#hasGlobals) return false
-    const names = new Set(this.#options.globals.names)
+    const { names: exported, declared } = this.#options.globals
+    const names = new Set([...exported, ...Object.keys(declared)])
     return diagnostics.some(
       ({ code, messageText }) => nameNotFound.has(code) && names.has(/'([^']+)'/.exec(messageText)?.[1] ?? ''),
     )

@@ -1,7 +1,7 @@
 import { Session } from 'node:inspector'
 import { sep } from 'node:path'
 import { Cell, cellStorage, Interrupted } from './cell.js'
-import { loadCompiler, packageRoot } from './compiler-host.js'
+import { loadCompiler, packageRoot, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
 import { isDisplayHandle } from './display.js'
 import { describeDiagnostics, describeError } from './errors.js'
@@ -13,6 +13,7 @@ import { completeAt, completenessOf, inspectAt } from './language.js'
 import { LocalModules } from './local-modules.js'
 import { ModuleLoader } from './modules.js'
 import { ambientDeclarations, preludePaths, readLibraryNames } from './prelude.js'
+import { Recall } from './recall.js'
 import { renderValue } from './rich.js'
 import { runtimeGlobals } from './runtime.js'
 import { Sources } from './sources.js'
@@ -21,6 +22,9 @@ import type { CellError, CellResult, Completeness, Completion, MimeBundle, RunCe
 
 export type * from './types.js'
 
+/** The library as cells have it. */
+export type Library = typeof import('../../src/index.js')
+
 export interface EvaluatorOptions {
   /** Folder that cells are run in: imports and types are resolved from here. */
   cwd: string
@@ -28,6 +32,16 @@ export interface EvaluatorOptions {
   prelude?: string
   /** Values set as globals, untyped unless the prelude declares them. */
   globals?: Record<string, unknown>
+  /** Names that stand on the library: they are typed and made when a cell first uses one of its names. */
+  library?: LibraryGlobals
+  /** Told of every interrupt, also when no cell runs. */
+  onInterrupt?: () => void
+}
+
+export interface LibraryGlobals {
+  /** Name -> its declaration as TypeScript, without `declare`. */
+  declarations: Readonly<Record<string, string>>
+  values: (library: Library) => Record<string, unknown> | Promise<Record<string, unknown>>
 }
 
 let live: Evaluator | undefined
@@ -45,14 +59,19 @@ export class Evaluator {
   readonly #runner: ScriptRunner
   readonly #sources = new Sources()
   readonly #declared = new Set<string>()
+  readonly #recall = new Recall()
   readonly #undo: (() => void)[] = []
+  readonly #lazy: LibraryGlobals | undefined
+  readonly #onInterrupt: (() => void) | undefined
   #running: Cell | undefined
   #last: Cell | undefined
   #count = 0
   #queue: Promise<unknown> = Promise.resolve()
   #loadedGlobals = false
 
-  private constructor({ cwd, globals = {} }: EvaluatorOptions) {
+  private constructor({ cwd, globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
+    this.#lazy = lazy
+    this.#onInterrupt = onInterrupt
     const root = packageRoot()
     const compiler = loadCompiler()
     const library = readLibraryNames(compiler, root)
@@ -68,9 +87,10 @@ export class Evaluator {
     this.#converter = new CellConverter({
       cwd,
       ambient: ambientDeclarations,
-      globals: { from: 'llama-pro-lab', names: library.names },
+      globals: { from: 'llama-pro-lab', names: library.names, declared: lazy?.declarations ?? {} },
       paths: preludePaths(library),
       declared: this.#declared,
+      declarationsFor: code => this.#recall.declarationsFor(code, this.#declared),
       findLocal: path => loader.findLocal(path),
       isChecked: name => !name.includes('/node_modules/') && !name.startsWith(`${root.split(sep).join('/')}/src/`),
     })
@@ -84,6 +104,7 @@ export class Evaluator {
     }
     const globalProperties = runtimeGlobals({ cwd, declare, loader, render, slots: this.#watcher.slots, current })
     this.#undo.push(
+      () => this.#recall.dispose(),
       defineGlobals({ ...globalProperties, ...valuesOf(globals) }),
       captureStreams(() => this.#running),
       guardProcess((cell, error) => this.#reportLate(cell ?? current(), error)),
@@ -133,9 +154,20 @@ export class Evaluator {
     return completenessOf(this.#converter, code)
   }
 
+  /**
+   * Does what would otherwise delay the next cells and completions: reads the documentation of the types, compiles what they need, and
+   * keeps the compiled compiler for the next start. Takes the thread for about a second; for when nothing else is to be done.
+   */
+  warmUp(): void {
+    if (!this.#converter.addDocumentation()) return
+    this.#converter.inspect('Math', 2)
+    saveCompiler()
+  }
+
   /** Ends the running cell from the main thread; what it declared is kept. Does nothing when no cell runs. */
   interrupt(): void {
     this.#running?.interrupt()
+    this.#onInterrupt?.()
   }
 
   /** Interrupts what runs and gives the process its console, streams and globals back. */
@@ -150,15 +182,17 @@ export class Evaluator {
   }
 
   async #run(code: string, options: RunCellOptions): Promise<CellResult> {
-    const { signal, silent = false, storeHistory = !silent } = options
+    const { signal } = options
     if (signal?.aborted) return { status: 'aborted' }
-    const count = storeHistory && !silent ? ++this.#count : this.#count
-    const cell = new Cell(count, options)
+    const isCounted = !options.silent && options.storeHistory !== false
+    const count = isCounted ? ++this.#count : this.#count
+    const cell = new Cell(count, { ...options, isCounted })
     const interrupt = () => cell.interrupt()
     signal?.addEventListener('abort', interrupt, { once: true })
     this.#watcher.reset()
     this.#running = cell
     this.#last = cell
+    if (isCounted) this.#recall.addSource(count, code)
     try {
       return await this.#runCell(cell, code)
     } catch (error) {
@@ -183,7 +217,7 @@ export class Evaluator {
       this.#evaluate(cell, scriptOf(conversion.emitted.js, name)),
       interruption(cell),
     ])
-    if (outcome.status === 'done') return this.#finish(cell)
+    if (outcome.status === 'done') return this.#finish(cell, conversion.emitted.resultType)
     const error = outcome.status === 'terminated' ? new Interrupted() : outcome.error
     return this.#fail(cell, error)
   }
@@ -192,8 +226,9 @@ export class Evaluator {
     return cellStorage.run(cell, () => this.#runner.run(script))
   }
 
-  async #finish(cell: Cell): Promise<CellResult> {
+  async #finish(cell: Cell, type: string | null): Promise<CellResult> {
     const value = cell.takeResult()
+    if (cell.isCounted && !isDisplayHandle(value)) this.#recall.addResult({ count: cell.count, value, type })
     const rendered = cellStorage.run(cell, async () => {
       while (cell.pending.size > 0) await Promise.all(cell.pending)
       const isShown = value !== undefined && cell.options.silent !== true && !isDisplayHandle(value)
@@ -214,6 +249,7 @@ export class Evaluator {
     this.#loadedGlobals = true
     const library = await loadLibrary()
     this.#undo.push(defineGlobals(valuesOf(library)))
+    if (this.#lazy) this.#undo.push(defineGlobals(valuesOf(await this.#lazy.values(library))))
   }
 
   /** An error that nobody caught, of a timer or a promise that a cell left behind. */
@@ -225,7 +261,7 @@ export class Evaluator {
   }
 }
 
-function loadLibrary(): Promise<Record<string, unknown>> {
+function loadLibrary(): Promise<Library> {
   return import('../../src/index.js')
 }
 

@@ -4,6 +4,8 @@ import type { Completeness, Completion, CompletionType, MimeBundle } from './typ
 
 /** Most candidates that are handed out; a front end shows a handful. */
 const MATCHES_SHOWN = 200
+/** Candidates that come with signature and documentation; a menu shows fewer at a time. */
+const MATCHES_DESCRIBED = 60
 
 /** What may stand at the cursor, nearest matches first: names that begin with what is typed, else those that contain it. */
 export function completeAt(converter: CellConverter, code: string, cursor: number): Completion {
@@ -13,7 +15,10 @@ export function completeAt(converter: CellConverter, code: string, cursor: numbe
   const beginning = candidates.filter(name => name.toLowerCase().startsWith(typed))
   const matches = (beginning.length > 0 ? beginning : candidates).slice(0, MATCHES_SHOWN)
   const kinds = new Map(original?.entries.map(entry => [entry.name, entry.kind as string]))
-  const types = matches.map((text): CompletionType => ({ text, type: kinds.get(text) ?? '', start, end }))
+  const details = converter.describe(cursor, matches.slice(0, MATCHES_DESCRIBED))
+  const types = matches.map(
+    (text): CompletionType => ({ text, type: kinds.get(text) ?? '', start, end, ...details.get(text) }),
+  )
   return { matches, start, end, types }
 }
 

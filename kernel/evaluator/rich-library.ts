@@ -1,5 +1,4 @@
-import type { Figure, HostArray, LayerMap, Tensor } from '../../src/index.js'
-import { heatMap } from './heat-map.js'
+import type { Figure, HostArray, LayerMap, Lesson, Tensor } from '../../src/index.js'
 import type { MimeBundle } from './types.js'
 
 type Library = typeof import('../../src/index.js')
@@ -14,6 +13,7 @@ const ELEMENTS_SHOWN = 1 << 22
 export function describeLibraryValue(value: object): Promise<MimeBundle> | undefined {
   if (isTensor(value)) return library().then(lab => tensorBundle(lab, value))
   if (isFigure(value)) return library().then(lab => figureBundle(lab, value))
+  if (isLesson(value)) return library().then(lab => lessonBundle(lab, value))
   if (isLayerMap(value)) return library().then(lab => layerMapBundle(lab, value))
   return undefined
 }
@@ -42,6 +42,11 @@ function isLayerMap(value: object): value is LayerMap {
   return Array.isArray(rows) && typeof totalParameters === 'number' && typeof otherParameters === 'number'
 }
 
+function isLesson(value: object): value is Lesson {
+  const { number, title, parts } = value as Partial<Lesson>
+  return typeof number === 'number' && typeof title === 'string' && Array.isArray(parts)
+}
+
 async function tensorBundle(lab: Library, tensor: Tensor): Promise<MimeBundle> {
   const size = tensor.shape.reduce((product, length) => product * length, 1)
   if (size > ELEMENTS_SHOWN) return { 'text/plain': `${tensor} (${size} elements; take a part of it to see values)` }
@@ -54,7 +59,7 @@ async function tensorBundle(lab: Library, tensor: Tensor): Promise<MimeBundle> {
   }
   const text = lab.formatTensor(data, tensor.shape, tensor.dtype)
   const isStorage = tensor.dtype === 'bf16' || tensor.dtype === 'f16'
-  const picture = heatMap(isStorage ? await tensor.cast('f32').data() : data, tensor.shape)
+  const picture = lab.heatMap(isStorage ? await tensor.cast('f32').data() : data, tensor.shape)
   if (picture === null) return { 'text/plain': text }
   const html = `<div style="display:flex;gap:1em;align-items:flex-start">${picture}<pre style="margin:0">${escapeHtml(text)}</pre></div>`
   return { 'text/html': html, 'image/svg+xml': picture, 'text/plain': text }
@@ -63,6 +68,10 @@ async function tensorBundle(lab: Library, tensor: Tensor): Promise<MimeBundle> {
 function figureBundle(lab: Library, figure: Figure): MimeBundle {
   const text = lab.renderTerminal(figure, { width: 100, height: 30 }).join('\n')
   return { 'image/svg+xml': lab.renderSvg(figure), 'text/plain': text }
+}
+
+function lessonBundle(lab: Library, lesson: Lesson): MimeBundle {
+  return { 'image/svg+xml': lab.lessonSvg(lesson), 'text/plain': lab.lessonText(lesson, { width: 100 }).join('\n') }
 }
 
 function layerMapBundle(lab: Library, map: LayerMap): MimeBundle {

@@ -27,6 +27,8 @@ export interface RunCellOptions {
   storeHistory?: boolean
   /** A silent cell does not count and its value is not rendered (default false). */
   silent?: boolean
+  /** Text of streams comes as it is written, for a front end that batches it itself (default false: in batches of 20 ms). */
+  isUnbuffered?: boolean
   /** The outputs of this cell, also those that come after it has ended (timers). */
   onOutput: (output: CellOutput) => void
   /** Asks the user for a line; without it `prompt()` in the cell throws. */
@@ -39,7 +41,10 @@ export interface CompletionType {
   type: string
   start: number
   end: number
+  /** Parameters and result of a function or class. */
   signature?: string
+  /** First paragraph of its documentation. */
+  documentation?: string
 }
 
 /** Names that may replace the characters `start` to `end` (UTF-16 offsets) of the code. */

@@ -134,3 +134,15 @@ export function declareInnerVars(ts: typeof TS, file: TS.SourceFile, program: TS
       for (const { name } of statement.declarationList.declarations) if (ts.isIdentifier(name)) names.delete(name.text)
   return [...names.values()].join('')
 }
+
+/** The type of the value that a cell ends with, as it can be written in a declaration; null when it ends without one. */
+export function typeOfResult(ts: typeof TS, file: TS.SourceFile, program: TS.Program): string | null {
+  const last = file.statements.filter(one => !ts.isEmptyStatement(one) && !ts.isExportDeclaration(one)).at(-1)
+  if (!last || !ts.isExpressionStatement(last)) return null
+  const checker = program.getTypeChecker()
+  const type = checker.getBaseTypeOfLiteralType(checker.getTypeAtLocation(last.expression))
+  const text = checker.typeToString(type, file, ts.TypeFormatFlags.NoTruncation)
+  const parsed = ts.createSourceFile('type.d.ts', `declare let it: ${text};`, ts.ScriptTarget.Latest)
+  const { parseDiagnostics } = parsed as unknown as { parseDiagnostics: TS.Diagnostic[] }
+  return parseDiagnostics.length === 0 && parsed.statements.length === 1 ? text : 'any'
+}

@@ -22,6 +22,8 @@ export type CellResult =
 export interface RunCellOptions {
   storeHistory?: boolean
   silent?: boolean
+  /** Text of streams comes as it is written, not in batches. */
+  isUnbuffered?: boolean
   /** Outputs of this cell, also those that come after it has ended. */
   onOutput: (output: CellOutput) => void
   input?: (prompt: string, password: boolean) => Promise<string>
@@ -32,7 +34,7 @@ export interface Completion {
   /** UTF-16 indices of the text that a match replaces. */
   start: number
   end: number
-  types?: { text: string; type: string; start: number; end: number; signature?: string }[]
+  types?: { text: string; type: string; start: number; end: number; signature?: string; documentation?: string }[]
 }
 
 export type Completeness = { status: 'complete' | 'invalid' | 'unknown' } | { status: 'incomplete'; indent: string }

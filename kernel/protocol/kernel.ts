@@ -1,10 +1,11 @@
 /** A running kernel: the server thread, and the session that answers it on this thread. */
 import type { Worker } from 'node:worker_threads'
+import { spawnWorker } from '../../src/util/worker.js'
 import type { CellEvaluator } from './cell-evaluator.js'
 import type { Comms } from './comms.js'
-import type { ServerOptions, ToMain, ToServer } from './link.js'
+import type { ServerData, ServerOptions, ToMain, ToServer } from './link.js'
 import { KernelSession } from './session.js'
-import { spawnWorker } from './spawn.js'
+import { createTextRing, TextRingWriter } from './text-ring.js'
 import type { Json } from './wire.js'
 
 export class Kernel {
@@ -12,11 +13,14 @@ export class Kernel {
   readonly #session: KernelSession
   /** Resolves when a front end has asked the kernel to end; rejects when the server thread has broken down. */
   readonly shutdownRequested: Promise<{ restart: boolean }>
+  /** Resolves when the sockets are open; rejects when one cannot be bound. */
+  readonly bound: Promise<void>
   readonly #closed: Promise<void>
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, textRing: SharedArrayBuffer) {
     this.#worker = worker
-    this.#session = new KernelSession(message => worker.postMessage(message))
+    const post = (message: ToServer) => worker.postMessage(message)
+    this.#session = new KernelSession(post, new TextRingWriter(textRing, () => post({ type: 'text' })))
     worker.on('message', (message: ToMain) => this.#session.onServer(message))
     this.shutdownRequested = new Promise((resolve, reject) => {
       worker.on('message', (message: ToMain) => {
@@ -25,26 +29,24 @@ export class Kernel {
       })
       worker.once('error', reject)
     })
-    // heard by whoever waits for it; until then it is no error of the process
-    this.shutdownRequested.catch(() => {})
-    this.#closed = new Promise(resolve => worker.once('exit', () => resolve()))
-  }
-
-  /**
-   * Starts the server thread; it answers what it can at once, and the rest after {@link attach}.
-   * @throws Error when a socket cannot be bound
-   */
-  static async start(options: ServerOptions): Promise<Kernel> {
-    const worker = spawnWorker(new URL('./server-worker.js', import.meta.url), { workerData: options })
-    const kernel = new Kernel(worker)
-    await new Promise<void>((resolve, reject) => {
+    this.bound = new Promise((resolve, reject) => {
       worker.on('message', (message: ToMain) => {
         if (message.type === 'bound') resolve()
         if (message.type === 'failed') reject(new Error(message.message))
       })
       worker.once('error', reject)
     })
-    return kernel
+    // heard by whoever waits for them; until then they are no error of the process
+    for (const promise of [this.shutdownRequested, this.bound]) promise.catch(() => {})
+    this.#closed = new Promise(resolve => worker.once('exit', () => resolve()))
+  }
+
+  /** Starts the server thread; when its sockets are {@link bound}, it answers what it can, and the rest after {@link attach}. */
+  static start(options: ServerOptions): Kernel {
+    const textRing = createTextRing()
+    const workerData: ServerData = { ...options, textRing }
+    const worker = spawnWorker(new URL('./server-worker.js', import.meta.url), { workerData })
+    return new Kernel(worker, textRing)
   }
 
   /** Channels between cells and the page. */
@@ -69,6 +71,11 @@ export class Kernel {
 
   interrupt(): void {
     this.#session.interrupt()
+  }
+
+  /** Resolves when for some time nothing has been asked of this thread. */
+  idle(forMs: number): Promise<void> {
+    return this.#session.idle(forMs)
   }
 
   /** Sends what is still to be sent, closes the sockets and ends the thread. The process may exit only after this. */

@@ -16,6 +16,11 @@ export interface ServerOptions {
   parentPid: number | null
 }
 
+/** What the server thread has of its own besides: the ring through which text of cells comes. */
+export interface ServerData extends ServerOptions {
+  textRing: SharedArrayBuffer
+}
+
 /** A request that the main thread answers. */
 export interface MainRequest {
   id: number
@@ -42,11 +47,13 @@ export interface ExecutionOutcome {
   stored: { line: number; source: string; output: string | null } | null
 }
 
-export type ToServer =
+/** What has its place among the text of the ring: a barrier stands there for it. */
+export type OrderedToServer =
   | { type: 'ready'; interruptBuffer: SharedArrayBuffer }
   | { type: 'reply'; id: number; msgType: string | null; content: string; outcome?: ExecutionOutcome }
   | { type: 'publish'; parent: Header | null; msgType: string; content: string; metadata: Json; buffers: Uint8Array[] }
-  | { type: 'stream'; parent: Header | null; name: 'stdout' | 'stderr'; text: string }
   | { type: 'input'; id: number; prompt: string; password: boolean }
   | { type: 'input-cancelled' }
-  | { type: 'close' }
+
+/** `text`: the ring has something to read. */
+export type ToServer = OrderedToServer | { type: 'text' } | { type: 'close' }

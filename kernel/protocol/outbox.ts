@@ -1,6 +1,7 @@
 import { headerMaker } from './header.js'
 import type { KernelSockets } from './sockets.js'
 import { StreamBatch } from './stream-batch.js'
+import type { TextChunk } from './text-ring.js'
 import { type Header, type Json, type Message, type SigningKey, serializeMessage } from './wire.js'
 
 /** Text of a cell that is sent at once even when the window has not ended. */
@@ -42,8 +43,8 @@ export class Outbox {
     this.publish({ parent, msgType: 'status', content: { execution_state: state } })
   }
 
-  stream(parent: Header | null, name: 'stdout' | 'stderr', text: string): void {
-    this.#streams.write({ parent, name, text })
+  stream(chunk: TextChunk): void {
+    this.#streams.write(chunk)
   }
 
   /** Greets a new listener, in the topic that it asked for. */

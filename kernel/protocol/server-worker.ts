@@ -1,7 +1,7 @@
 /** Entry of the server thread. */
 import { writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { ServerOptions, ToMain, ToServer } from './link.js'
+import type { ServerData, ToMain, ToServer } from './link.js'
 import { KernelServer } from './server.js'
 
 /** How often the parent process is looked for, in milliseconds. */
@@ -10,7 +10,7 @@ const parentCheckMs = 1000
 const shutdownMs = 2000
 
 const port = parentPort!
-const options = workerData as ServerOptions
+const options = workerData as ServerData
 
 /** Straight to the descriptor: the streams of a worker pass through the main thread, which may be computing. */
 function log(line: string): void {

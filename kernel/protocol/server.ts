@@ -4,9 +4,10 @@
  * as soon as the thread that knows the answer is free, also while a cell awaits something.
  */
 import { History, parseHistoryQuery } from './history.js'
-import type { ExecutionOutcome, ServerOptions, ToMain, ToServer } from './link.js'
+import type { ExecutionOutcome, OrderedToServer, ServerData, ToMain, ToServer } from './link.js'
 import { Outbox } from './outbox.js'
 import { KernelSockets } from './sockets.js'
+import { type TextChunk, TextRingReader } from './text-ring.js'
 import { type Json, type Message, parseMessage, WireError } from './wire.js'
 
 export interface ServerHost {
@@ -28,9 +29,10 @@ const mainRequests: Record<string, string | null> = {
 }
 
 export class KernelServer {
-  readonly #options: ServerOptions
+  readonly #options: ServerData
   readonly #host: ServerHost
   readonly #history: History
+  readonly #text: TextRingReader
   readonly #counts = new Map<string, number>()
   #sockets!: KernelSockets
   #outbox!: Outbox
@@ -43,14 +45,15 @@ export class KernelServer {
   /** Id of the input_request that waits for an answer. */
   #inputId: string | null = null
 
-  private constructor(options: ServerOptions, host: ServerHost) {
+  private constructor(options: ServerData, host: ServerHost) {
     this.#options = options
     this.#host = host
     this.#history = new History({ path: options.historyPath })
+    this.#text = new TextRingReader(options.textRing)
   }
 
   /** Opens the sockets. @throws Error when one of them cannot be bound */
-  static async start(options: ServerOptions, host: ServerHost): Promise<KernelServer> {
+  static async start(options: ServerData, host: ServerHost): Promise<KernelServer> {
     const server = new KernelServer(options, host)
     server.#sockets = await KernelSockets.bind(options.connection)
     server.#outbox = new Outbox(server.#sockets, options.connection.signing)
@@ -66,17 +69,29 @@ export class KernelServer {
 
   /** Takes what the main thread says. */
   onMain(message: ToServer): void {
+    const take = (chunk: TextChunk) => this.#outbox.stream(chunk)
+    if (message.type === 'close') void this.close()
+    else {
+      if (message.type !== 'text') {
+        this.#text.pass(take)
+        this.#onOrdered(message)
+      }
+      this.#text.drain(take)
+    }
+  }
+
+  #onOrdered(message: OrderedToServer): void {
     if (message.type === 'ready') this.#interruptFlag = new Int32Array(message.interruptBuffer)
     else if (message.type === 'reply') this.#onReply(message)
     else if (message.type === 'publish') this.#outbox.publish(message)
-    else if (message.type === 'stream') this.#outbox.stream(message.parent, message.name, message.text)
     else if (message.type === 'input') this.#requestInput(message)
-    else if (message.type === 'input-cancelled') this.#inputId = null
-    else void this.close()
+    else this.#inputId = null
   }
 
   /** Sends what is still to be sent and closes the sockets. */
   async close(): Promise<void> {
+    this.#text.drain(chunk => this.#outbox.stream(chunk))
+    this.#text.close()
     this.#outbox.flush()
     await this.#sockets.flushed()
     this.#sockets.close()
@@ -257,7 +272,7 @@ function replyType(requestType: string): string {
   return requestType.replace(/_request$/, '_reply')
 }
 
-function portsOf({ connection }: ServerOptions): Json {
+function portsOf({ connection }: ServerData): Json {
   return Object.fromEntries(Object.entries(connection.ports).map(([channel, port]) => [`${channel}_port`, port]))
 }
 

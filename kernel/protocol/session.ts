@@ -1,17 +1,14 @@
 /** The side of the kernel that runs the user's code: it answers the requests that the server thread passes on. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CellError, CellEvaluator, CellOutput, CellResult, MimeBundle } from './cell-evaluator.js'
+import { CellText } from './cell-text.js'
 import { Comms } from './comms.js'
-import type { ExecutionOutcome, MainRequest, ToMain, ToServer } from './link.js'
+import type { ExecutionOutcome, MainRequest, OrderedToServer, ToMain } from './link.js'
 import { toCodePoints, toUtf16 } from './offsets.js'
 import { type PagerQuestion, parsePagerQuestion } from './pager.js'
-import { StreamBatch } from './stream-batch.js'
+import type { TextRingWriter } from './text-ring.js'
 import type { Header, Json } from './wire.js'
-
-/** Pieces of text that may cross to the server thread one by one in a window; a burst is joined after that. */
-const immediateChunks = 200
-const streamWindowMs = 10
-const streamChars = 64 * 1024
 
 interface Reply {
   msgType: string | null
@@ -29,26 +26,24 @@ interface Input {
 
 export class KernelSession {
   readonly comms: Comms
-  readonly #post: (message: ToServer) => void
-  readonly #streams: StreamBatch
+  readonly #post: (message: OrderedToServer) => void
+  readonly #ring: TextRingWriter
   /** The request that the running code belongs to, also after it has awaited something. */
   readonly #context = new AsyncLocalStorage<Header>()
   #lastHeader: Header | null = null
   #evaluator: CellEvaluator | null = null
   readonly #waiting: MainRequest[] = []
   #count = 0
+  /** Requests that are being served, and when the last one was done. */
+  #serving = 0
+  #servedAt = performance.now()
   readonly #inputs: Input[] = []
 
-  constructor(post: (message: ToServer) => void) {
-    this.#streams = new StreamBatch({
-      immediate: immediateChunks,
-      windowMs: streamWindowMs,
-      maxChars: streamChars,
-      send: chunk => post({ type: 'stream', ...chunk }),
-    })
+  constructor(post: (message: OrderedToServer) => void, ring: TextRingWriter) {
+    this.#ring = ring
     this.#post = message => {
       // everything goes after the text that was written before it
-      this.#streams.flush()
+      ring.barrier()
       post(message)
     }
     this.comms = new Comms((msgType, content, options) => this.broadcast(msgType, content, options))
@@ -78,6 +73,12 @@ export class KernelSession {
     this.#evaluator?.interrupt()
   }
 
+  /** Resolves when for some time no request has come and none is being served. */
+  async idle(forMs: number): Promise<void> {
+    while (this.#serving > 0 || performance.now() - this.#servedAt < forMs)
+      await sleep(forMs / 4, undefined, { ref: false })
+  }
+
   /** Sends a message of any type to the front ends, under the cell that calls. @throws TypeError when `content` is no JSON */
   broadcast(
     msgType: string,
@@ -89,7 +90,7 @@ export class KernelSession {
 
   /** Text on the standard error of the cell that calls, or of the last one. */
   writeError(text: string): void {
-    this.#streams.write({ parent: this.#context.getStore() ?? this.#lastHeader, name: 'stderr', text })
+    this.#ring.write({ parent: this.#context.getStore() ?? this.#lastHeader, name: 'stderr' }, text)
   }
 
   #publish(
@@ -114,6 +115,7 @@ export class KernelSession {
   /** Answers a request; whatever goes wrong, it gets its reply. */
   async #serve(request: MainRequest, evaluator: CellEvaluator): Promise<void> {
     const { id, header } = request
+    this.#serving++
     let reply: Reply
     try {
       reply = await this.#context.run(header, () => this.#answer(request, evaluator))
@@ -126,6 +128,8 @@ export class KernelSession {
     }
     const { msgType, content, outcome } = reply
     this.#post({ type: 'reply', id, msgType, content: toJson(content), ...(outcome && { outcome }) })
+    this.#serving--
+    this.#servedAt = performance.now()
   }
 
   async #answer(request: MainRequest, evaluator: CellEvaluator): Promise<Reply> {
@@ -164,15 +168,19 @@ export class KernelSession {
     if (!silent)
       this.#publish(header, { msgType: 'execute_input', content: { code, execution_count: Math.max(this.#count, 1) } })
     const question = parsePagerQuestion(code)
+    const text = new CellText(header, this.#ring)
+    const onOutput = (output: CellOutput) => this.#output(header, { output, text })
     const result = await evaluator.run(question ? '' : code, {
       silent,
       storeHistory,
-      onOutput: output => this.#output(header, output),
+      isUnbuffered: true,
+      onOutput,
       input: (prompt, password) => this.#input(request, prompt, password),
     })
+    text.end()
     this.#rejectInputs(input => input.requestId === request.id, 'the cell that asked has ended')
     if (result.status !== 'aborted' && storeHistory) this.#count = result.count
-    const reply = await this.#executeReply(request, { evaluator, result, question })
+    const reply = await this.#executeReply(request, { evaluator, result, question, onOutput })
     const abortQueue = result.status !== 'ok' && !silent && content['stop_on_error'] !== false
     const output = result.status === 'ok' ? plainText(result.value) : null
     const stored = storeHistory ? { line: this.#count, source: code, output } : null
@@ -182,7 +190,17 @@ export class KernelSession {
   /** Publishes how a cell ended, and says the same in the reply. */
   async #executeReply(
     { header, content }: MainRequest,
-    { evaluator, result, question }: { evaluator: CellEvaluator; result: CellResult; question: PagerQuestion | null },
+    {
+      evaluator,
+      result,
+      question,
+      onOutput,
+    }: {
+      evaluator: CellEvaluator
+      result: CellResult
+      question: PagerQuestion | null
+      onOutput: (output: CellOutput) => void
+    },
   ): Promise<Json> {
     const count = { execution_count: Math.max(this.#count, 1) }
     if (result.status === 'aborted') return { status: 'aborted', ...count }
@@ -198,28 +216,13 @@ export class KernelSession {
     return {
       status: 'ok',
       ...count,
-      user_expressions: await this.#userExpressions(header, content, evaluator),
+      user_expressions: await userExpressions(content, evaluator, onOutput),
       payload,
     }
   }
 
-  /** Values of expressions that the front end wants to know beside the cell's own. */
-  async #userExpressions(header: Header, content: Json, evaluator: CellEvaluator): Promise<Json> {
-    const wanted = content['user_expressions']
-    const values: Json = {}
-    if (typeof wanted !== 'object' || wanted === null) return values
-    for (const [name, expression] of Object.entries(wanted)) {
-      const onOutput = (output: CellOutput) => this.#output(header, output)
-      const result = await evaluator.run(String(expression), { storeHistory: false, onOutput })
-      if (result.status === 'ok') values[name] = { status: 'ok', data: result.value ?? {}, metadata: {} }
-      else if (result.status === 'error') values[name] = { status: 'error', ...result.error }
-      else values[name] = { status: 'aborted' }
-    }
-    return values
-  }
-
-  #output(parent: Header, output: CellOutput): void {
-    if (output.kind === 'stream') this.#streams.write({ parent, name: output.name, text: output.text })
+  #output(parent: Header, { output, text }: { output: CellOutput; text: CellText }): void {
+    if (output.kind === 'stream') text.write(output.name, output.text)
     else if (output.kind === 'clear') this.#publish(parent, { msgType: 'clear_output', content: { wait: output.wait } })
     else {
       const { data, metadata, displayId, isUpdate } = output
@@ -254,6 +257,23 @@ export class KernelSession {
     this.#post({ type: 'input-cancelled' })
     this.#askNext()
   }
+}
+
+/** Values of expressions that the front end wants to know beside the cell's own. */
+async function userExpressions(
+  { user_expressions: wanted }: Json,
+  evaluator: CellEvaluator,
+  onOutput: (output: CellOutput) => void,
+): Promise<Json> {
+  const values: Json = {}
+  if (typeof wanted !== 'object' || wanted === null) return values
+  for (const [name, expression] of Object.entries(wanted)) {
+    const result = await evaluator.run(String(expression), { storeHistory: false, isUnbuffered: true, onOutput })
+    if (result.status === 'ok') values[name] = { status: 'ok', data: result.value ?? {}, metadata: {} }
+    else if (result.status === 'error') values[name] = { status: 'error', ...result.error }
+    else values[name] = { status: 'aborted' }
+  }
+  return values
 }
 
 function complete(evaluator: CellEvaluator, code: string, cursor: number): Json {

@@ -47,6 +47,11 @@ function isAbort(error: unknown, signal: AbortSignal): boolean {
   return error instanceof Error && (error.name === 'AbortError' || ('code' in error && error.code === 'ABORTED'))
 }
 
+/** A refusal of the operating system (no permission, disk full): about the machine, so no stack is needed to see why. */
+function isSystemError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
+}
+
 /** What went wrong, in the terms of a command line. */
 export function failureOf(error: unknown, { env, signal }: Pick<CliIo, 'env' | 'signal'>): Failure {
   if (signal.aborted && isAbort(error, signal)) return interruption
@@ -55,10 +60,13 @@ export function failureOf(error: unknown, { env, signal }: Pick<CliIo, 'env' | '
     return { exitCode: exitCodes.usage, code: 'USAGE', message, stack: null }
   }
   const trace = error instanceof Error ? (error.stack ?? null) : null
+  const debugTrace = env['LLAMA_PRO_DEBUG'] ? trace : null
+  if (isSystemError(error))
+    return { exitCode: exitCodes.failed, code: error.code, message: error.message, stack: debugTrace }
   if (!(error instanceof LabError))
     return { exitCode: exitCodes.failed, code: 'UNEXPECTED', message: messageOf(error), stack: trace }
   const exitCode = usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed
-  return { exitCode, code: error.code, message: error.message, stack: env['LLAMA_PRO_DEBUG'] ? trace : null }
+  return { exitCode, code: error.code, message: error.message, stack: debugTrace }
 }
 
 /** Tells of a failure: one JSON document on stdout with `--json`, else a message on stderr. Returns the exit code. */

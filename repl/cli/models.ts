@@ -1,4 +1,4 @@
-import { type HubEvent, resolveModelDir } from '../../src/index.js'
+import { type Checkpoint, type HubEvent, isHubAddress, openHubCheckpoint, resolveModelDir } from '../../src/index.js'
 import type { CommandContext } from './context.js'
 
 /** What happened on the way to the hub, as a line. */
@@ -17,12 +17,22 @@ function eventText(event: HubEvent): string {
   }
 }
 
+/** A model of the hub without its weights; null for a local one. */
+export async function hubCheckpoint(
+  { out, io: { signal, env } }: CommandContext,
+  where: string,
+): Promise<Checkpoint | null> {
+  if (!isHubAddress(where)) return null
+  return openHubCheckpoint(where, { signal, env, onEvent: event => out.note(eventText(event)) })
+}
+
 /** The directory of a model that is named on the command line; one of the hub is fetched under a progress bar. */
-export async function modelDirectory({ out, io: { signal } }: CommandContext, where: string): Promise<string> {
-  if (!where.startsWith('hf:')) return resolveModelDir(where, { signal })
+export async function modelDirectory({ out, io: { signal, env } }: CommandContext, where: string): Promise<string> {
+  if (!isHubAddress(where)) return resolveModelDir(where, { signal })
   return out.progress({ label: 'downloading', unit: 'bytes' }, progress =>
     resolveModelDir(where, {
       signal,
+      env,
       onProgress: ({ bytes, totalBytes }) => progress.update(bytes, { total: totalBytes }),
       onEvent: event => progress.log(eventText(event)),
     }),

@@ -9,6 +9,8 @@ import { generateCommand } from './commands/generate.js'
 import { inspectCommand } from './commands/inspect.js'
 import { kernelCommand } from './commands/kernel.js'
 import { plotCommand } from './commands/plot.js'
+import { replCommand } from './commands/repl.js'
+import { serveCommand } from './commands/serve.js'
 import { trainCommand } from './commands/train.js'
 import { verifyCommand } from './commands/verify.js'
 import type { CommandContext } from './context.js'
@@ -24,6 +26,8 @@ const commands = [
   evalCommand,
   generateCommand,
   plotCommand,
+  replCommand,
+  serveCommand,
   kernelCommand,
   doctorCommand,
 ]
@@ -51,7 +55,8 @@ function buildProgram(context: CommandContext, write: (text: string) => void): C
     command.helpOption('-h, --help', 'show help')
     command.configureHelp({
       showGlobalOptions: true,
-      visibleGlobalOptions: () => program.options.filter(option => option.long === '--json'),
+      visibleGlobalOptions: () =>
+        command === program ? [] : program.options.filter(option => option.long === '--json'),
       subcommandTerm: nameAndArguments,
     })
     command.configureOutput({ writeOut: write, writeErr: () => {} })
@@ -80,11 +85,14 @@ function usageHint(program: Command, argv: readonly string[]): string {
   return `See llama-pro ${name === undefined ? '' : `${name} `}--help`
 }
 
-/** `help` with the name of no command. */
+/** `help` with the name of no command, or a command that does nothing without a subcommand. */
 function unknownTopic(program: Command, argv: readonly string[]): LabError {
-  const topic = argv.filter(argument => !argument.startsWith('-'))[1] ?? ''
+  const [command, topic] = argv.filter(argument => !argument.startsWith('-'))
+  const group = program.commands.find(one => one.name() === command)
+  if (group && topic === undefined)
+    return usageError(`expected one of ${group.commands.map(one => one.name()).join(', ')} after ${command}`)
   const names = program.commands.map(command => command.name())
-  return usageError(`unknown command '${topic}'.${didYouMean(topic, names)}`)
+  return usageError(`unknown command '${topic}'.${didYouMean(topic ?? '', names)}`)
 }
 
 /**

@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import {
   type Figure,
-  metricsFile,
+  figureCsv,
   nearest,
   type RunFigureName,
   type RunFigureOptions,
   type RunRecords,
-  readMetrics,
   readPlotlySource,
   readRun,
+  readRunRecords,
   renderHtml,
   renderSvg,
   renderTerminal,
@@ -28,7 +28,7 @@ export interface LoadedRun extends RunRecords {
 
 /** Reads a run; it is called by the name of its directory unless a name is given. */
 export function loadRun(directory: string, name: string = basename(resolve(directory))): LoadedRun {
-  return { directory, name, records: readMetrics(join(directory, metricsFile)) }
+  return { directory, ...readRunRecords(directory, name) }
 }
 
 /** A figure of runs as the lines of a terminal. */
@@ -39,14 +39,24 @@ export function terminalFigure(out: Output, figure: Figure): string {
 }
 
 /** What a page of runs shows after its first figure, as far as the runs have it. */
-const furtherFigures: RunFigureName[] = ['trade-off', 'token-shift', 'contribution', 'gradients', 'mix', 'throughput']
+const furtherFigures: RunFigureName[] = [
+  'trade-off',
+  'token-shift',
+  'kl',
+  'contribution',
+  'gradients',
+  'gradient-matrices',
+  'mix',
+  'throughput',
+  'layer-map',
+]
 
 export interface ReportOptions extends RunFigureOptions {
   /** Default: losses and forgetting together; a page adds everything else that the runs have. */
   figure?: RunFigureName
 }
 
-/** Writes a report of runs: an SVG file, or a page with all figures, the table and what the runs were. */
+/** Writes a report of runs: an SVG file, the figure's numbers as CSV, or a page with all figures, the table and what the runs were. */
 export function writeReport(
   path: string,
   runs: readonly LoadedRun[],
@@ -54,8 +64,9 @@ export function writeReport(
 ): void {
   mkdirSync(dirname(resolve(path)), { recursive: true })
   const first = runFigure(figure ?? 'dashboard', runs, options)
-  if (reportKind(path) === 'svg') {
-    writeFileSync(path, renderSvg(first))
+  const kind = reportKind(path)
+  if (kind !== 'html') {
+    writeFileSync(path, kind === 'svg' ? renderSvg(first) : figureCsv(first))
     return
   }
   const further = figure === undefined ? furtherFigures.map(name => runFigure(name, runs, options)) : []
@@ -72,7 +83,7 @@ function runText({ name, directory }: LoadedRun): { title: string; text: string 
   return { title: `What ${name} was`, text: JSON.stringify(readRun(directory), null, 2) }
 }
 
-const reportKinds = ['svg', 'html'] as const
+const reportKinds = ['svg', 'html', 'csv'] as const
 
 /** What a report file is, by the ending of its name. */
 export function reportKind(path: string): (typeof reportKinds)[number] {
@@ -81,6 +92,6 @@ export function reportKind(path: string): (typeof reportKinds)[number] {
   if (kind) return kind
   const near = nearest(ending, reportKinds)
   throw usageError(
-    `cannot write "${path}": expected a name that ends in .svg or .html.${near ? ` Did you mean ".${near}"?` : ''}`,
+    `cannot write "${path}": expected a name that ends in .svg, .html or .csv.${near ? ` Did you mean ".${near}"?` : ''}`,
   )
 }

@@ -5,6 +5,8 @@ export interface Style {
   red(text: string): string
   green(text: string): string
   yellow(text: string): string
+  blue(text: string): string
+  magenta(text: string): string
   cyan(text: string): string
 }
 
@@ -17,6 +19,8 @@ export function makeStyle(color: boolean): Style {
     red: paint(31, 39),
     green: paint(32, 39),
     yellow: paint(33, 39),
+    blue: paint(34, 39),
+    magenta: paint(35, 39),
     cyan: paint(36, 39),
   }
 }

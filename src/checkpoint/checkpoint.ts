@@ -18,8 +18,8 @@ export interface Checkpoint {
   tensors: Map<string, TensorSource>
   /** Stored tensors that the configuration has no use for (old rotary buffers, a tied head); they are carried along. */
   unknownTensors: string[]
-  /** Paths of the safetensors files. */
-  files: string[]
+  /** The safetensors files, sorted by path. */
+  files: SafetensorsFile[]
 }
 
 async function readText(path: string, code: string): Promise<string> {
@@ -51,7 +51,7 @@ export async function readModelConfig(dir: string): Promise<ModelConfig> {
 
 /** The error for a directory without safetensors: says what is there instead and how to convert it. */
 function noWeights(dir: string): LabError {
-  const files = readdirSync(dir)
+  const files = readdirSync(dir).sort()
   const pickled = files.find(name => /^(pytorch_model.*|consolidated.*)\.(bin|pt|pth)(\.index\.json)?$/.test(name))
   if (pickled)
     return new LabError(
@@ -63,32 +63,40 @@ function noWeights(dir: string): LabError {
   return new LabError('CHECKPOINT_WEIGHTS', `${dir}: expected ${singleFileName} or ${indexFileName}, found ${found}.`)
 }
 
-/** Opens the shards of an index and checks that index and shards name the same tensors. */
-async function openShards(dir: string): Promise<SafetensorsFile[]> {
-  const where = join(dir, indexFileName)
-  const weightMap = parseShardIndex(await readText(where, 'SHARD_INDEX'), where)
-  const names = [...new Set(weightMap.values())]
-  const missing = names.filter(name => !existsSync(join(dir, name)))
-  if (missing.length > 0)
-    throw new LabError(
-      'SHARD_MISSING',
-      `${where} names ${missing.length} of ${names.length} files that are not there: ${missing.slice(0, 3).join(', ')}. Fetch them again.`,
-    )
-  const files: SafetensorsFile[] = []
-  for (const name of names) {
-    const file = await readSafetensors(join(dir, name))
+/**
+ * Checks that an index and its shards name the same tensors.
+ *
+ * @param shards the files that the index names, by name
+ * @throws LabError SHARD_INDEX
+ */
+export function checkShards(where: string, weightMap: Map<string, string>, shards: Map<string, SafetensorsFile>): void {
+  for (const [name, file] of shards) {
     const stray = [...file.tensors.keys()].find(tensor => weightMap.get(tensor) !== name)
     if (stray !== undefined)
       throw new LabError(
         'SHARD_INDEX',
         `${where} says that "${stray}" is in ${weightMap.get(stray) ?? 'no file'}, but it is in ${name}.`,
       )
-    files.push(file)
   }
   for (const [tensor, name] of weightMap)
-    if (!files[names.indexOf(name)]!.tensors.has(tensor))
+    if (!shards.get(name)!.tensors.has(tensor))
       throw new LabError('SHARD_INDEX', `${where} says that "${tensor}" is in ${name}, but it is not.`)
-  return files
+}
+
+async function openShards(dir: string): Promise<SafetensorsFile[]> {
+  const where = join(dir, indexFileName)
+  const weightMap = parseShardIndex(await readText(where, 'SHARD_INDEX'), where)
+  const names = [...new Set(weightMap.values())].sort()
+  const missing = names.filter(name => !existsSync(join(dir, name)))
+  if (missing.length > 0)
+    throw new LabError(
+      'SHARD_MISSING',
+      `${where} names ${missing.length} of ${names.length} files that are not there: ${missing.slice(0, 3).join(', ')}. Fetch them again.`,
+    )
+  const shards = new Map<string, SafetensorsFile>()
+  for (const name of names) shards.set(name, await readSafetensors(join(dir, name)))
+  checkShards(where, weightMap, shards)
+  return [...shards.values()]
 }
 
 async function openFiles(dir: string): Promise<SafetensorsFile[]> {
@@ -136,6 +144,23 @@ async function checkTiedHead(dir: string, tensors: Map<string, TensorSource>): P
 }
 
 /**
+ * A checkpoint from its configuration and the headers of its weights: every parameter must be there with its shape.
+ *
+ * @param dir names the model in errors
+ * @throws LabError CHECKPOINT_MISSING, CHECKPOINT_SHAPE, CHECKPOINT_DTYPE
+ */
+export function checkpointOf(dir: string, config: ModelConfig, files: SafetensorsFile[]): Checkpoint {
+  const stored = new Map(files.flatMap(file => [...file.tensors]))
+  const expected = parameterShapes(config)
+  const missing = [...expected.keys()].filter(name => !stored.has(name))
+  if (missing.length > 0) throw missingParameters(dir, missing, stored)
+  for (const [name, shape] of expected) checkParameter(dir, name, shape, stored.get(name)!)
+  const unknownTensors = [...stored.keys()].filter(name => !expected.has(name))
+  const tensors = new Map([...expected.keys(), ...unknownTensors].map(name => [name, stored.get(name)!]))
+  return { dir, config, tensors, unknownTensors, files }
+}
+
+/**
  * Opens a Hugging Face model directory: `config.json` and `model.safetensors`, or its shards by
  * `model.safetensors.index.json`. Only headers are read. Every parameter of the configuration must be there with its
  * shape; tensors beyond them are reported in `unknownTensors`.
@@ -145,14 +170,7 @@ async function checkTiedHead(dir: string, tensors: Map<string, TensorSource>): P
  */
 export async function openCheckpoint(dir: string): Promise<Checkpoint> {
   const config = await readModelConfig(dir)
-  const files = await openFiles(dir)
-  const stored = new Map(files.flatMap(file => [...file.tensors]))
-  const expected = parameterShapes(config)
-  const missing = [...expected.keys()].filter(name => !stored.has(name))
-  if (missing.length > 0) throw missingParameters(dir, missing, stored)
-  for (const [name, shape] of expected) checkParameter(dir, name, shape, stored.get(name)!)
-  if (config.tieWordEmbeddings) await checkTiedHead(dir, stored)
-  const unknownTensors = [...stored.keys()].filter(name => !expected.has(name))
-  const tensors = new Map([...expected.keys(), ...unknownTensors].map(name => [name, stored.get(name)!]))
-  return { dir, config, tensors, unknownTensors, files: files.map(file => file.path) }
+  const checkpoint = checkpointOf(dir, config, await openFiles(dir))
+  if (config.tieWordEmbeddings) await checkTiedHead(dir, checkpoint.tensors)
+  return checkpoint
 }

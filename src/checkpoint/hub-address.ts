@@ -23,9 +23,9 @@ function bad(text: string, what: string): LabError {
   return new LabError('HUB_ADDRESS', `${JSON.stringify(text)} is not a hub address: ${what}. Expected ${FORM}.`)
 }
 
-/** Whether a text is meant as a hub address rather than a local path. */
+/** Whether a text is meant as a hub address rather than a local path; a web address is, so that it gets the right form told. */
 export function isHubAddress(text: string): boolean {
-  return /^hf:/i.test(text)
+  return /^(hf:|https?:\/\/)/i.test(text)
 }
 
 /** Whether every segment of a path inside a repository is a plain name: no `..`, no empty one, no control character. */

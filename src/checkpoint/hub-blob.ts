@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fsyncDirectory } from '../util/atomic-file.js'
 import { LabError } from '../util/errors.js'
 import { formatBytes } from '../util/format.js'
+import { makeDirectories } from '../util/make-directories.js'
 import { TransientFault, withRetries } from '../util/retry.js'
 import { type OpenedResponse, openResponse, readResponse } from '../util/retrying-fetch.js'
 import { type HubAddress, resolveUrl } from './hub-address.js'
@@ -74,7 +75,7 @@ class PartialFile {
   }
 
   static async open(path: string, file: HubFile): Promise<PartialFile> {
-    await mkdir(dirname(path), { recursive: true })
+    makeDirectories(dirname(path))
     const etag = existsSync(`${path}.etag`) ? readFileSync(`${path}.etag`, 'utf8') : null
     const partial = new PartialFile(path, file, await open(path, existsSync(path) ? 'r+' : 'w+'))
     const { size } = await partial.handle.stat()

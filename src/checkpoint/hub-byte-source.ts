@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises'
 import { BlockCache } from '../util/block-cache.js'
 import type { ByteSource } from '../util/byte-source.js'
 import { LabError } from '../util/errors.js'
+import { readFully } from '../util/read-fully.js'
 import { TransientFault, withRetries } from '../util/retry.js'
 import { openResponse, readBody } from '../util/retrying-fetch.js'
 import { formatHubAddress, type HubAddress, resolveUrl, toHubAddress } from './hub-address.js'
@@ -27,6 +28,8 @@ export interface HubByteSource extends ByteSource {
   readonly path: string
   readonly commit: string
   readonly file: HubFile
+  /** The bytes `start <= i < end` by a request for them alone, past the block cache: for the head of a large file. */
+  range(start: number, end: number): Promise<Uint8Array>
 }
 
 /**
@@ -50,7 +53,11 @@ export async function openHubByteSource(
   const remote = { client, address, commit, file, blockBytes, blocks }
   const readBlock = local === undefined ? remoteReader(remote) : localReader(local, file, blockBytes)
   const pinned = formatHubAddress({ ...address, revision: commit })
-  return { path: pinned, byteLength: file.byteLength, commit, file, ...blockwise(file, blockBytes, readBlock) }
+  const { slice, stream } = blockwise(file, blockBytes, readBlock)
+  const fetchRange = rangeFetcher(remote)
+  const range: HubByteSource['range'] = async (start, end) =>
+    local !== undefined || start === end ? slice(start, end) : fetchRange(start, end)
+  return { path: pinned, byteLength: file.byteLength, commit, file, slice, stream, range }
 }
 
 type ReadBlock = (index: number) => Promise<Uint8Array>
@@ -109,13 +116,9 @@ function localReader(path: string, { byteLength }: HubFile, blockBytes: number):
     const block = new Uint8Array(Math.min(blockBytes, byteLength - index * blockBytes))
     const handle = await open(path, 'r')
     try {
-      for (let done = 0; done < block.byteLength; ) {
-        const position = index * blockBytes + done
-        const { bytesRead } = await handle.read(block, done, block.byteLength - done, position)
-        if (bytesRead === 0)
-          throw new LabError('BYTE_RANGE', `${path} ends at ${position}, expected ${byteLength} bytes`)
-        done += bytesRead
-      }
+      const done = await readFully(handle, block, index * blockBytes)
+      if (done < block.byteLength)
+        throw new LabError('BYTE_RANGE', `${path} ends at ${index * blockBytes + done}, expected ${byteLength} bytes`)
     } finally {
       await handle.close()
     }

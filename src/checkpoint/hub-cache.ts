@@ -1,16 +1,8 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync, symlinkSync } from 'node:fs'
 import { copyFile, link, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { writeFileAtomic } from '../util/atomic-file.js'
+import { makeDirectories } from '../util/make-directories.js'
 import { COMMIT_PATTERN, type HubAddress } from './hub-address.js'
 
 /** One file of a repository at one commit. */
@@ -94,7 +86,7 @@ export async function linkSnapshotFile(cache: RepoCache, commit: string, file: H
   const pointer = snapshotPath(cache, commit, file.path)
   const blob = blobPath(cache, file.blobId)
   if (hasSnapshotFile(cache, commit, file)) return
-  mkdirSync(dirname(pointer), { recursive: true })
+  makeDirectories(dirname(pointer))
   if (lstatSync(pointer, { throwIfNoEntry: false })) await rm(pointer)
   try {
     symlinkSync(relative(dirname(pointer), blob), pointer)

@@ -44,15 +44,33 @@ export interface ResolvedModel {
   files: HubFile[]
 }
 
+/** A model of the hub of which only the small files lie in the cache. */
+export interface ModelMetadata {
+  /** The snapshot folder. */
+  directory: string
+  commit: string
+  /** The address with the commit as its revision. */
+  pinned: string
+  /** Configuration, tokenizer, index of the weights. */
+  metadata: HubFile[]
+  /** The weights, which need not be in the cache. */
+  weights: HubFile[]
+  /** Text of the index when the weights are sharded. */
+  indexText: string | null
+}
+
 /**
- * Brings the files that a model needs (configuration, tokenizer, safetensors weights) into the cache and returns the
- * directory of the resolved commit. What is there is not fetched again; what was begun is gone on with; every content is
- * checked against its hash. Never holds a whole file in memory; a file is seen under its name only when it is complete.
- * Files that Python's huggingface_hub has downloaded are found.
- * @throws LabError `HUB_ADDRESS`, `HUB_NOT_A_MODEL`, `HUB_OFFLINE`, `HUB_DISK_FULL`, `HUB_HASH_MISMATCH`,
- *   `RETRY_GAVE_UP`, and the refusals of the hub (`HUB_GATED`, ...); the signal's reason when aborted
+ * Brings configuration, tokenizer and index of a model into the cache, and finds out which files its weights are in.
+ * @throws LabError as {@link resolveModel}
  */
-export async function resolveModel(where: string | HubAddress, options: DownloadOptions = {}): Promise<ResolvedModel> {
+export async function resolveModelMetadata(
+  where: string | HubAddress,
+  options: HubOptions = {},
+): Promise<ModelMetadata> {
+  return (await metadataOf(where, options)).found
+}
+
+async function metadataOf(where: string | HubAddress, options: HubOptions) {
   const address = toHubAddress(where)
   if (address.repoType !== 'model') {
     throw new LabError('HUB_ADDRESS', `expected a model, got the ${describeRepo(address)}: leave out "datasets/"`)
@@ -66,9 +84,26 @@ export async function resolveModel(where: string | HubAddress, options: Download
   const index = metadata.includes(names.get(WEIGHT_INDEX)!) ? names.get(WEIGHT_INDEX)! : null
   const directory = snapshotPath(repoCache(client.cacheDir, address), commit, address.path)
   const indexText = index && (await readFile(join(directory, WEIGHT_INDEX), 'utf8'))
-  const files = [...metadata, ...weightFiles(address, names, indexText)]
+  const weights = weightFiles(address, names, indexText)
+  const pinned = formatHubAddress({ ...address, revision: commit })
+  const found: ModelMetadata = { directory, commit, pinned, metadata, weights, indexText }
+  return { address, client, found }
+}
+
+/**
+ * Brings the files that a model needs (configuration, tokenizer, safetensors weights) into the cache and returns the
+ * directory of the resolved commit. What is there is not fetched again; what was begun is gone on with; every content is
+ * checked against its hash. Never holds a whole file in memory; a file is seen under its name only when it is complete.
+ * Files that Python's huggingface_hub has downloaded are found.
+ * @throws LabError `HUB_ADDRESS`, `HUB_NOT_A_MODEL`, `HUB_OFFLINE`, `HUB_DISK_FULL`, `HUB_HASH_MISMATCH`,
+ *   `RETRY_GAVE_UP`, and the refusals of the hub (`HUB_GATED`, ...); the signal's reason when aborted
+ */
+export async function resolveModel(where: string | HubAddress, options: DownloadOptions = {}): Promise<ResolvedModel> {
+  const { address, client, found } = await metadataOf(where, options)
+  const { directory, commit, pinned, metadata, weights } = found
+  const files = [...metadata, ...weights]
   await downloadFiles(client, { address, commit, files }, options.onProgress)
-  return { directory, commit, pinned: formatHubAddress({ ...address, revision: commit }), files }
+  return { directory, commit, pinned, files }
 }
 
 /**

@@ -7,11 +7,12 @@ const WEIGHTS = 'model.safetensors'
 const METADATA =
   /^(config\.json|generation_config\.json|tokenizer[^/]*|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt|chat_template\.jinja)$/
 
-/** The files directly in a folder of a repository, by their names in it. */
+/** The files directly in a folder of a repository, by their names in it and in the order of these. */
 export function filesIn(files: HubFile[], folder: string): Map<string, HubFile> {
   const prefix = folder === '' ? '' : `${folder}/`
   const direct = files.filter(({ path }) => path.startsWith(prefix) && !path.slice(prefix.length).includes('/'))
-  return new Map(direct.map(file => [file.path.slice(prefix.length), file]))
+  const sorted = direct.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return new Map(sorted.map(file => [file.path.slice(prefix.length), file]))
 }
 
 /** Configuration, tokenizer and, when the weights are sharded, their index: the small files that a model needs. */

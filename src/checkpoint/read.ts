@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { LabError, messageOf } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
+import { readFully } from '../util/read-fully.js'
 import { toFloat32 } from './convert.js'
 import { headerLength, parseHeader } from './header.js'
 import type { TensorSource } from './tensor-source.js'
@@ -14,9 +15,6 @@ export interface SafetensorsFile {
   fileBytes: number
 }
 
-/** Node reads at most 2^31 - 1 bytes at once. */
-const maxReadBytes = 2 ** 30
-
 async function openForReading(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r')
@@ -26,45 +24,50 @@ async function openForReading(path: string): Promise<FileHandle> {
 }
 
 /** Fills `target` from `position`; a file that ends early is an error. */
-async function readFully(file: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
-  let done = 0
-  while (done < target.byteLength) {
-    const { bytesRead } = await file.read(
-      target,
-      done,
-      Math.min(target.byteLength - done, maxReadBytes),
-      position + done,
-    )
-    if (bytesRead === 0)
-      throw new LabError(
-        'SAFETENSORS_TRUNCATED',
-        `${path}: expected ${target.byteLength} bytes at ${position}, the file ends after ${done} of them.`,
-      )
-    done += bytesRead
-  }
+async function readAll(file: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
+  const done = await readFully(file, target, position)
+  if (done === target.byteLength) return
+  throw new LabError(
+    'SAFETENSORS_TRUNCATED',
+    `${path}: expected ${target.byteLength} bytes at ${position}, the file ends after ${done} of them.`,
+  )
+}
+
+/** Reads the bytes `start <= i < end` of a file. */
+export type ReadRange = (start: number, end: number) => Promise<Uint8Array>
+
+/**
+ * Reads and checks the header of a safetensors file wherever it lies: two small reads, none of the data.
+ *
+ * @param path how the file is named in errors and in its tensors
+ * @throws LabError SAFETENSORS_ + the rule that the file breaks (see {@link parseHeader}), and what `read` throws
+ */
+export async function readHeader(path: string, fileBytes: number, read: ReadRange): Promise<SafetensorsFile> {
+  const prefix = await read(0, Math.min(8, fileBytes))
+  const json = await read(8, 8 + headerLength(prefix, fileBytes, path))
+  const { tensors, metadata, dataOffset } = parseHeader(json, fileBytes, path)
+  const sources = [...tensors].map(([name, { dtype, shape, begin, end }]): [string, TensorSource] => [
+    name,
+    { path, byteOffset: dataOffset + begin, byteLength: end - begin, dtype, shape },
+  ])
+  return { path, tensors: new Map(sources), metadata, fileBytes }
 }
 
 /**
- * Reads and checks the header of a safetensors file: two small reads, none of the data.
+ * {@link readHeader} of a local file.
  *
- * @throws LabError FILE_READ, or SAFETENSORS_ + the rule that the file breaks (see {@link parseHeader})
+ * @throws LabError FILE_READ, or SAFETENSORS_ + the rule that the file breaks
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const file = await openForReading(path)
   try {
     const stat = await file.stat()
     if (!stat.isFile()) throw new LabError('FILE_READ', `${path} is not a file; expected a .safetensors file.`)
-    const { size } = stat
-    const prefix = new Uint8Array(Math.min(8, size))
-    await readFully(file, prefix, 0, path)
-    const json = new Uint8Array(headerLength(prefix, size, path))
-    await readFully(file, json, 8, path)
-    const { tensors, metadata, dataOffset } = parseHeader(json, size, path)
-    const sources = [...tensors].map(([name, { dtype, shape, begin, end }]): [string, TensorSource] => [
-      name,
-      { path, byteOffset: dataOffset + begin, byteLength: end - begin, dtype, shape },
-    ])
-    return { path, tensors: new Map(sources), metadata, fileBytes: size }
+    return await readHeader(path, stat.size, async (start, end) => {
+      const bytes = new Uint8Array(end - start)
+      await readAll(file, bytes, start, path)
+      return bytes
+    })
   } finally {
     await file.close()
   }
@@ -86,7 +89,7 @@ export async function readTensor(source: TensorSource): Promise<Uint8Array> {
   const file = await openForReading(source.path)
   try {
     const bytes = new Uint8Array(source.byteLength)
-    await readFully(file, bytes, source.byteOffset, source.path)
+    await readAll(file, bytes, source.byteOffset, source.path)
     return bytes
   } finally {
     await file.close()
@@ -108,7 +111,7 @@ export async function* readChunks(source: TensorSource, chunkBytes = 8 * 2 ** 20
     const buffer = new Uint8Array(Math.min(chunkBytes, source.byteLength))
     for (let done = 0; done < source.byteLength; done += buffer.byteLength) {
       const chunk = buffer.subarray(0, Math.min(buffer.byteLength, source.byteLength - done))
-      await readFully(file, chunk, source.byteOffset + done, source.path)
+      await readAll(file, chunk, source.byteOffset + done, source.path)
       yield chunk
     }
   } finally {

@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fsyncDirectory } from '../util/atomic-file.js'
 import { internal, LabError } from '../util/errors.js'
+import { makeDirectories } from '../util/make-directories.js'
 import { encodeHeader, type TensorShape } from './header.js'
 import { readChunks } from './read.js'
 import { byteLengthOf, type TensorSource } from './tensor-source.js'
@@ -85,7 +86,7 @@ export async function writeSafetensors(
 ): Promise<void> {
   const byName = new Map(entries.map(entry => [entry.name, entry]))
   const { bytes: header, order } = encodeHeader(entries, options.metadata ?? { format: 'pt' })
-  await mkdir(dirname(path), { recursive: true })
+  makeDirectories(dirname(path))
   const temporary = `${path}.tmp-${process.pid}`
   try {
     const file = await open(temporary, 'w')

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { ByteSource } from '../util/byte-source.js'
 import { openLocalFile } from '../util/byte-source.js'
 import { sha256 } from '../util/canonical-json.js'
@@ -17,7 +18,10 @@ export interface DatasetFile {
 /** A manifest tied to files that exist, with the hash that identifies it in run states. */
 export interface Dataset {
   name: string
-  /** SHA-256 over everything that determines the documents and their order: name, text field, filters, and path, size and format of every file. */
+  /**
+   * SHA-256 over everything that determines the documents and their order: name, text field, filters, and path (as the
+   * manifest writes it), size and format of every file. Where the manifest lies is not in it.
+   */
   hash: string
   files: DatasetFile[]
   textField: string
@@ -38,11 +42,7 @@ export async function resolveDataset(
   const byPath = new Map<string, DatasetFile>()
   for (const pattern of manifest.files) {
     const found = await listFiles(manifest, pattern, remote)
-    if (found.length === 0)
-      throw new LabError(
-        'DATASET_EMPTY',
-        `dataset ${manifest.name}: no file matches "${pattern}"${isRemote(pattern) ? '' : ` (relative paths start from ${manifest.baseDir})`}`,
-      )
+    if (found.length === 0) throw nothingMatches(manifest, pattern)
     for (const { path, byteLength } of found)
       byPath.set(path, { path, byteLength, format: manifest.format ?? formatOf(manifest.name, path) })
   }
@@ -60,6 +60,14 @@ export async function resolveDataset(
       return remote.open(path, onRetry)
     },
   }
+}
+
+function nothingMatches({ name, baseDir }: DatasetManifest, pattern: string): LabError {
+  const where = isRemote(pattern) ? '' : ` (relative paths start from ${baseDir})`
+  const isFolder =
+    !isRemote(pattern) && statSync(resolvePath(baseDir, pattern), { throwIfNoEntry: false })?.isDirectory()
+  const hint = isFolder ? `; that is a folder: name the files in it, such as ${pattern}/*.jsonl` : ''
+  return new LabError('DATASET_EMPTY', `dataset ${name}: no file matches "${pattern}"${where}${hint}`)
 }
 
 function isRemote(path: string): boolean {

@@ -22,6 +22,11 @@ export interface LayerRow {
 /** What a model is made of, block by block. */
 export interface LayerMap {
   rows: LayerRow[]
+  /**
+   * Where the trainable parameters come from: `given` by the caller, the `added` blocks of an expanded model, or `none`: a
+   * plain model of which nothing was said, whose counts of trainable parameters are then 0.
+   */
+  selection: 'given' | 'added' | 'none'
   /** Embeddings, final norm and untied head. */
   otherParameters: number
   totalParameters: number
@@ -29,7 +34,7 @@ export interface LayerMap {
 }
 
 export interface LayerMapOptions {
-  /** Paths of the trainable parameters; default those of the new blocks, or all in a model that was not expanded. */
+  /** Paths of the trainable parameters; default those of the new blocks, and none in a model that was not expanded. */
   trainable?: Iterable<string>
   /** Shapes of parameters beside those of the configuration, by path: what an adapter adds. */
   added?: ReadonlyMap<string, readonly number[]> | undefined
@@ -48,7 +53,7 @@ export function layerMap(config: ModelConfig, { trainable, added }: LayerMapOpti
   const others = { parameters: 0, trainableParameters: 0 }
   for (const [path, shape] of [...parameterShapes(config), ...(added ?? [])]) {
     const layer = layerOf(path)
-    const isTrainable = trainablePaths?.has(path) ?? (provenance === null || (layer !== null && isNew.has(layer)))
+    const isTrainable = trainablePaths?.has(path) ?? (layer !== null && isNew.has(layer))
     const count = layer === null ? others : counts[layer]!
     count.parameters += elementCount(shape)
     if (isTrainable) count.trainableParameters += elementCount(shape)
@@ -65,7 +70,9 @@ export function layerMap(config: ModelConfig, { trainable, added }: LayerMapOpti
     ...count,
     share: count.parameters / totalParameters,
   }))
-  return { rows, otherParameters: others.parameters, totalParameters, trainableParameters: sum('trainableParameters') }
+  const selection = trainablePaths ? 'given' : provenance ? 'added' : 'none'
+  const trainableParameters = sum('trainableParameters')
+  return { rows, selection, otherParameters: others.parameters, totalParameters, trainableParameters }
 }
 
 /** The layer maps of a model before and after an expansion; `trainable` is about the expanded model. */
@@ -79,22 +86,33 @@ export function layerMapsOfPlan(
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`
 
-/** A layer map as aligned plain text: one line per block from the bottom up, then the totals. */
-export function layerMapText({ rows, otherParameters, totalParameters, trainableParameters }: LayerMap): string {
+function trainingText({ isTrainable, trainableParameters, parameters }: LayerRow): string {
+  if (!isTrainable) return 'frozen'
+  return trainableParameters === parameters ? 'trainable' : 'in part'
+}
+
+/**
+ * A layer map as aligned plain text: one line per block from the bottom up, then the totals. Nothing is said about training
+ * where nothing was selected.
+ */
+export function layerMapText(map: LayerMap): string {
+  const { rows, selection, otherParameters, totalParameters, trainableParameters } = map
+  const isSelected = selection !== 'none'
   const table = formatTable(
-    ['layer', 'source', 'kind', 'training', 'parameters', 'share'],
+    ['layer', 'source', 'kind', ...(isSelected ? ['training'] : []), 'parameters', 'share'],
     rows.map(row => [
       String(row.layer),
       String(row.sourceLayer),
       row.isNew ? 'new' : 'old',
-      row.isTrainable ? (row.trainableParameters === row.parameters ? 'trainable' : 'in part') : 'frozen',
+      ...(isSelected ? [trainingText(row)] : []),
       formatCount(row.parameters),
       percent(row.share),
     ]),
   )
+  const trainable = `, trainable: ${formatCount(trainableParameters)} (${percent(trainableParameters / totalParameters)})`
   return [
     table,
     `embeddings, final norm and head: ${formatCount(otherParameters)}`,
-    `total: ${formatCount(totalParameters)}, trainable: ${formatCount(trainableParameters)} (${percent(trainableParameters / totalParameters)})`,
+    `total: ${formatCount(totalParameters)}${isSelected ? trainable : ''}`,
   ].join('\n')
 }

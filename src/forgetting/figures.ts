@@ -1,14 +1,16 @@
+import type { LayerMap } from '../expansion/layer-map.js'
 import type { ColorName, Figure } from '../plot/figure.js'
-import { contributionFigure } from '../plot/figures/blocks.js'
+import { contributionFigure, type LayerMapInput, layerMapFigure } from '../plot/figures/blocks.js'
 import { combineFigures } from '../plot/figures/combine.js'
 import type { ColorBy, Curve, CurveOptions, XUnit } from '../plot/figures/curves.js'
 import { forgettingFigure, klFigure, type LossUnit, tradeOffFigure } from '../plot/figures/forgetting.js'
 import { sharesFigure } from '../plot/figures/shares.js'
 import { gradientNormFigure, throughputFigure, trainingLossFigure } from '../plot/figures/training.js'
-import type { ProbeRecord, TrainRecord } from '../train/metrics.js'
+import type { ProbeRecord } from '../train/metrics.js'
 import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 import { bitsPerByteFactor, ofKind, type RunRecords } from './tables.js'
+import type { TrainColumn } from './train-columns.js'
 
 export interface RunFigureOptions extends Omit<CurveOptions, 'marks'> {
   /** Unit of losses on held-out text; default `nats`. */
@@ -20,19 +22,20 @@ export interface RunFigureOptions extends Omit<CurveOptions, 'marks'> {
 /** Runs of equal names would be drawn as one: the second becomes `name (2)`. */
 function distinct(runs: readonly RunRecords[]): RunRecords[] {
   const taken = new Set<string>()
-  return runs.map(({ name, records }) => {
-    let unique = name
-    for (let n = 2; taken.has(unique); n++) unique = `${name} (${n})`
+  return runs.map(run => {
+    let unique = run.name
+    for (let n = 2; taken.has(unique); n++) unique = `${run.name} (${n})`
     taken.add(unique)
-    return { name: unique, records }
+    return { ...run, name: unique }
   })
 }
 
-function trainCurves(runs: RunRecords[], x: XUnit, name: string, value: (record: TrainRecord) => number): Curve[] {
-  return runs.map(run => {
-    const records = ofKind(run.records, 'train')
-    return { run: run.name, name, x: records.map(record => record[x]), y: records.map(value) }
-  })
+function trainColumn(run: RunRecords, column: TrainColumn): ArrayLike<number> {
+  return run.train?.column(column) ?? ofKind(run.records, 'train').map(record => record[column])
+}
+
+function trainCurves(runs: RunRecords[], x: XUnit, name: string, column: TrainColumn): Curve[] {
+  return runs.map(run => ({ run: run.name, name, x: trainColumn(run, x), y: trainColumn(run, column) }))
 }
 
 function probesOf(runs: readonly RunRecords[]): string[] {
@@ -78,7 +81,7 @@ function marksOf(runs: RunRecords[], x: XUnit): { x: number; text: string }[] {
 
 function lossOf(runs: RunRecords[], options: RunFigureOptions, colorBy: ColorBy): Figure {
   const x = options.x ?? 'step'
-  const curves = trainCurves(runs, x, 'training loss', record => record.lossNats)
+  const curves = trainCurves(runs, x, 'training loss', 'lossNats')
   return trainingLossFigure(curves, { ...options, colorBy, marks: marksOf(runs, x) })
 }
 
@@ -127,13 +130,12 @@ function tradeOffOf(runs: RunRecords[], { unit = 'nats', forgottenProbe = 'gener
 
 function mixOf(runs: RunRecords[], options: RunFigureOptions): Figure {
   const inputs = runs.map(run => {
+    const x = trainColumn(run, options.x ?? 'step')
+    if (run.train) return { title: run.name, x, parts: run.train.mix() }
     const records = ofKind(run.records, 'train')
     const sources = [...new Set(records.flatMap(record => Object.keys(record.mix)))]
-    return {
-      title: run.name,
-      x: records.map(record => record[options.x ?? 'step']),
-      parts: sources.map(name => ({ name, amounts: records.map(record => record.mix[name] ?? null) })),
-    }
+    const parts = sources.map(name => ({ name, amounts: records.map(record => record.mix[name] ?? null) }))
+    return { title: run.name, x, parts }
   })
   return sharesFigure('Data mix served', inputs, { ...options, caption: 'Share of the training tokens by source.' })
 }
@@ -177,21 +179,70 @@ function contributionOf(runs: RunRecords[]): Figure {
   )
 }
 
+/** `model.layers.7.mlp.down_proj.weight` is of the matrix `down_proj`; all norms are one. */
+function matrixOf(path: string): string {
+  const name = path.split('.').at(-2) ?? path
+  return name.includes('norm') ? 'norms' : name
+}
+
+/** The gradient of each kind of matrix as one vector over all trained blocks. */
+function matrixNorms(norms: Record<string, number>): Map<string, number> {
+  const squares = new Map<string, number>()
+  for (const [path, norm] of Object.entries(norms)) {
+    const matrix = matrixOf(path)
+    squares.set(matrix, (squares.get(matrix) ?? 0) + norm * norm)
+  }
+  return new Map([...squares].map(([matrix, square]) => [matrix, Math.sqrt(square)]))
+}
+
+function gradientMatricesOf(runs: RunRecords[], options: RunFigureOptions): Figure {
+  const curves = runs.flatMap(run => {
+    const records = ofKind(run.records, 'gradient')
+    const all = records.map(record => matrixNorms(record.norms))
+    const names = [...new Set(all.flatMap(norms => [...norms.keys()]))]
+    const x = records.map(record => record[options.x ?? 'step'])
+    // a zero (a matrix behind one that is still zero) has no place on the logarithmic axis
+    return names.map(name => ({ run: run.name, name, x, y: all.map(norms => norms.get(name) || null) }))
+  })
+  const caption = 'Norm over all trained blocks; a matrix that gets no gradient yet has no point.'
+  const figure = gradientNormFigure(curves, { ...options, smoothing: 0 })
+  return { ...figure, title: 'Gradient norm of each matrix', caption }
+}
+
+function layerMapOf(runs: RunRecords[]): Figure {
+  const known = runs.flatMap(({ name, layers }) => (layers ? [{ name, figure: layerMapFigure(blocksOf(layers)) }] : []))
+  if (known.length === 1) return known[0]!.figure
+  return combineFigures(
+    'Layer map',
+    known.map(({ name, figure }) => ({ ...figure, title: name, caption: `${name}: ${figure.caption}` })),
+    1,
+  )
+}
+
+function blocksOf({ rows, totalParameters, trainableParameters }: LayerMap): LayerMapInput {
+  const blocks = rows.map(({ layer, sourceLayer, isNew, isTrainable, parameters }) => ({
+    layer,
+    source: sourceLayer,
+    added: isNew,
+    trainable: isTrainable,
+    parameters,
+  }))
+  return { blocks, totalParameters, trainableParameters }
+}
+
 const builders = {
   loss: (runs, options) => lossOf(runs, options, 'run'),
   forgetting: forgettingOf,
   dashboard: dashboardOf,
   'trade-off': tradeOffOf,
   gradients: (runs, options) =>
-    gradientNormFigure(
-      trainCurves(runs, options.x ?? 'step', 'gradient norm', record => record.gradNorm),
-      options,
-    ),
+    gradientNormFigure(trainCurves(runs, options.x ?? 'step', 'gradient norm', 'gradNorm'), options),
+  'gradient-matrices': gradientMatricesOf,
   throughput: (runs, options) =>
     throughputFigure(
       {
-        tokensPerSec: trainCurves(runs, options.x ?? 'step', 'tokens/s', record => record.tokensPerSec),
-        rssBytes: trainCurves(runs, options.x ?? 'step', 'memory', record => record.rssBytes),
+        tokensPerSec: trainCurves(runs, options.x ?? 'step', 'tokens/s', 'tokensPerSec'),
+        rssBytes: trainCurves(runs, options.x ?? 'step', 'memory', 'rssBytes'),
       },
       options,
     ),
@@ -199,6 +250,7 @@ const builders = {
   kl: klOf,
   'token-shift': tokenShiftOf,
   contribution: contributionOf,
+  'layer-map': layerMapOf,
 } satisfies Record<string, (runs: RunRecords[], options: RunFigureOptions) => Figure>
 
 export type RunFigureName = keyof typeof builders

@@ -1,10 +1,16 @@
 import { type ColumnTable, from } from 'arquero'
+import type { LayerMap } from '../expansion/layer-map.js'
 import type { MetricRecord, ProbeRecord } from '../train/metrics.js'
+import type { TrainColumns } from './train-columns.js'
 
 /** The records of one run under the name by which it is told from others. */
 export interface RunRecords {
   name: string
   records: MetricRecord[]
+  /** The `train` records by column, where somebody already holds them so; `records` then has none. */
+  train?: TrainColumns
+  /** The blocks of its model, of run.json. */
+  layers?: LayerMap | null
 }
 
 /** The records of one kind, in the order of the run. */

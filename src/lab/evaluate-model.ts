@@ -4,19 +4,20 @@ import { bitsPerByte, Evaluator, meanNats } from '../forgetting/evaluator.js'
 import type { Model } from '../model/model.js'
 import type { Tensor } from '../tensor/graph.js'
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
+import { LabError } from '../util/errors.js'
 import { formatCount, formatTable } from '../util/format.js'
-import { createEngine } from './engines.js'
+import { createEngine, type EngineOptions } from './engines.js'
 import { openDataset } from './open-dataset.js'
 import { resolveModelDir } from './resolve-model.js'
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends EngineOptions {
   /** Directory or `hf://` address. */
   model: string
   /** What to score: a manifest, a data file or a glob, each under a name. */
   probes: readonly { name: string; path: string }[]
   /** Scored tokens a probe at most (default: all). */
   maxTokens?: number
-  /** Tokens a row (default 256, or the model's context when shorter). */
+  /** Tokens a row (default 256, or the model's context when shorter; never more than that). */
   seqLen?: number
   device?: string
   signal?: AbortSignal
@@ -33,11 +34,14 @@ export interface Evaluation {
   documents: number
 }
 
-/** Loss of a model on held-out sets: every token of every document once, each document on its own behind BOS. */
+/**
+ * Loss of a model on held-out sets: every token of every document once, each document on its own behind BOS.
+ * @throws LabError CONTEXT for rows longer than the model's context, and those of models, datasets and probes
+ */
 export async function evaluateModel({ model: where, device, ...options }: EvaluateOptions): Promise<Evaluation[]> {
   const dir = await resolveModelDir(where, options.signal ? { signal: options.signal } : {})
   const tokenizer = await openTokenizer(dir)
-  const engine = createEngine(device)
+  const engine = createEngine(device, options)
   try {
     return await scoreProbes({ ...options, model: await loadModel(dir, engine), tokenizer })
   } finally {
@@ -55,8 +59,14 @@ export interface ScoreProbesOptions extends Omit<EvaluateOptions, 'model' | 'dev
 /** As {@link evaluateModel}, of a model that is loaded. */
 export async function scoreProbes(options: ScoreProbesOptions): Promise<Evaluation[]> {
   const { model, tokenizer, probes: wanted, maxTokens = Number.MAX_SAFE_INTEGER, signal, onProgress, gates } = options
-  const seqLen = options.seqLen ?? Math.min(256, model.config.maxPositionEmbeddings)
-  const probes = await Promise.all(wanted.map(probe => open(probe, { tokenizer, maxTokens, seqLen })))
+  const { maxPositionEmbeddings } = model.config
+  const seqLen = options.seqLen ?? Math.min(256, maxPositionEmbeddings)
+  if (seqLen > maxPositionEmbeddings)
+    throw new LabError(
+      'CONTEXT',
+      `rows of ${seqLen} tokens (seqLen) are longer than the model's ${maxPositionEmbeddings} positions (max_position_embeddings)`,
+    )
+  const probes = await openProbes(wanted, { tokenizer, maxTokens, seqLen })
   const total = probes.reduce((n, probe) => n + probe.rows.length, 0)
   const evaluator = new Evaluator(model, { seqLen, ...(gates ? { gates } : {}) })
   const results: Evaluation[] = []
@@ -83,12 +93,16 @@ export function evaluationText(evaluations: readonly Evaluation[]): string {
   return formatTable(['probe', 'bits/byte', 'nats/token', 'tokens'], rows)
 }
 
-async function open(
-  { name, path }: { name: string; path: string },
+/** Opens held-out sets by their paths. */
+export function openProbes(
+  wanted: readonly { name: string; path: string }[],
   { tokenizer, maxTokens, seqLen }: { tokenizer: Tokenizer; maxTokens: number; seqLen: number },
-): Promise<Probe> {
+): Promise<Probe[]> {
   const { bosTokenId, eosTokenId } = tokenizer
   const tokenize = (texts: string[]) => tokenizer.encodeBatch(texts)
-  const manifest = await openDataset(path, { name })
-  return openProbe({ name, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
+  const open = async ({ name, path }: { name: string; path: string }) => {
+    const manifest = await openDataset(path, { name })
+    return openProbe({ name, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
+  }
+  return Promise.all(wanted.map(open))
 }

@@ -3,10 +3,10 @@ import { type GenerateOptions, generate } from '../model/generate.js'
 import type { Model } from '../model/model.js'
 import { decodeStream } from '../tokenizer/decode-stream.js'
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
-import { createEngine } from './engines.js'
+import { createEngine, type EngineOptions } from './engines.js'
 import { resolveModelDir } from './resolve-model.js'
 
-export interface GenerateTextOptions extends Partial<GenerateOptions> {
+export interface GenerateTextOptions extends Partial<GenerateOptions>, EngineOptions {
   /** Directory or `hf://` address. */
   model: string
   prompt: string
@@ -23,7 +23,7 @@ export async function* generateText({
 }: GenerateTextOptions): AsyncGenerator<string> {
   const dir = await resolveModelDir(where, options.signal ? { signal: options.signal } : {})
   const tokenizer = await openTokenizer(dir)
-  const engine = createEngine(device)
+  const engine = createEngine(device, options)
   try {
     const model = await loadModel(dir, engine)
     yield* streamText(model, tokenizer, prompt, { ...options, maxNewTokens })

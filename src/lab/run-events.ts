@@ -20,6 +20,20 @@ export interface RunEvents {
   frozen: { tensors: number; equal: boolean }
 }
 
+/** The names of {@link RunEvents}. */
+export const runEventNames = [
+  'status',
+  'engine',
+  'resolved',
+  'layerMap',
+  'trainable',
+  'memory',
+  'warning',
+  'record',
+  'checkpoint',
+  'frozen',
+] as const satisfies readonly (keyof RunEvents)[]
+
 export interface RunResult {
   readonly status: 'done' | 'interrupted'
   readonly step: number

@@ -2,7 +2,7 @@
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.js'
 import { loadModel } from '../checkpoint/load-model.js'
 import type { BaseReference } from '../forgetting/reference.js'
-import { type AppliedMethod, applyMethod } from '../methods/apply-method.js'
+import { type MethodPlan, planMethod } from '../methods/plan-method.js'
 import type { ModelConfig } from '../model/config.js'
 import { Model, randomParameters } from '../model/model.js'
 import type { Engine } from '../tensor/engine.js'
@@ -40,31 +40,34 @@ export async function buildRunModel(
   tokenizer: Tokenizer,
 ): Promise<RunModel> {
   const source = dir === null ? null : await openCheckpoint(dir)
-  const base = source ? await loadModel(source, engine) : newModel(recipe, engine, tokenizer)
-  const applied = await applyMethod(recipe, base)
-  return { ...applied, base: await referenceBase(base, applied, engine, source), source }
+  const config = source ? source.config : initConfig(recipe, tokenizer)
+  const method = planMethod(recipe, config)
+  const { trainable, frozen, copiesBase, startsAsBase } = method
+  const keepsBf16 = storesBf16(engine, trainable)
+  const base = source
+    ? await loadModel(source, engine, { keepsBf16: copiesBase ? storesBf16(engine, []) : keepsBf16 })
+    : new Model(config, engine, randomParameters(config, recipe.seed))
+  const { model, warnings, reference } = await method.apply(base, { keepsBf16 })
+  const kept = reference ? null : await baseBeside(base, method, engine, source)
+  if (reference && copiesBase) base.dispose()
+  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings }
 }
 
-/**
- * Where the base is within the model, a loaded one that was copied is freed. Otherwise old weights move, and the base is
- * needed beside them. From random weights there is nothing to forget.
- */
-async function referenceBase(
+/** With bf16 arithmetic, matrices that are stored in bf16 and not trained stay bf16; what is trained has its master copy in f32. */
+function storesBf16({ precision }: Engine, trainable: readonly string[]): (path: string) => boolean {
+  const trained = new Set(trainable)
+  return path => precision === 'bf16' && !trained.has(path)
+}
+
+/** The base as a model of its own, where old weights are trained. From random weights there is nothing to forget. */
+async function baseBeside(
   base: Model,
-  { reference, sharesBase }: AppliedMethod,
+  { copiesBase }: MethodPlan,
   engine: Engine,
   source: Checkpoint | null,
 ): Promise<Model | null> {
-  if (reference) {
-    if (!sharesBase) base.dispose()
-    return null
-  }
-  if (!sharesBase) return base
-  return source ? loadModel(source, engine) : null
-}
-
-function newModel(recipe: Recipe, engine: Engine, tokenizer: Tokenizer): Model {
-  return new Model(initConfig(recipe, tokenizer), engine, randomParameters(initConfig(recipe, tokenizer), recipe.seed))
+  if (copiesBase) return base
+  return source ? loadModel(source, engine, { keepsBf16: storesBf16(engine, []) }) : null
 }
 
 function initConfig(recipe: Recipe, { bosTokenId, eosTokenId }: Tokenizer): ModelConfig {

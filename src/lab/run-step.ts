@@ -8,7 +8,7 @@ import type { Emitter } from '../util/emitter.js'
 import type { RunEvents } from './run-events.js'
 import type { RunModel } from './run-model.js'
 
-/** Compiles the step; with remat on `auto`, the variant that fits. */
+/** Compiles the step, the caller's to dispose; with remat on `auto`, the variant that fits. @throws LabError MEMORY */
 export async function makeStep(
   recipe: Recipe,
   { model, base, trainable }: RunModel,
@@ -39,8 +39,13 @@ export async function makeStep(
     })
   }
   events.emit('memory', { text: memoryText(estimate, availableBytes), needBytes: estimate.totalBytes, availableBytes })
-  checkMemory(estimate, availableBytes)
-  await step.load()
+  try {
+    checkMemory(estimate, availableBytes)
+    await step.load()
+  } catch (error) {
+    step.dispose()
+    throw error
+  }
   return step
 }
 

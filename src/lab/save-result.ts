@@ -9,7 +9,7 @@ import type { Model } from '../model/model.js'
 const storage = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
 
 export interface SaveResultOptions {
-  /** Directory whose tokenizer files are copied beside the weights. */
+  /** Directory whose tokenizer files are copied beside the weights, or a tokenizer file. */
   companionsFrom: string
   /** Storage type of all tensors. */
   dtype: ModelConfig['dtype']
@@ -30,7 +30,7 @@ export async function saveResult(
     name,
     dtype: stored satisfies StorageDtype,
     shape: [...shape],
-    data: async () => fromFloat32((await read()) as Float32Array, stored),
+    data: async () => fromFloat32(await read(), stored),
   }))
   const config = { ...model.config, dtype }
   await saveModel(dir, { config, tensors, companionsFrom, overwrite: true, ...(signal ? { signal } : {}) })

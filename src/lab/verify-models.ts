@@ -6,10 +6,10 @@ import type { ModelConfig } from '../model/config.js'
 import type { Model } from '../model/model.js'
 import { openTokenizer } from '../tokenizer/tokenizer.js'
 import { keyOf, Prng } from '../util/prng.js'
-import { createEngine } from './engines.js'
+import { createEngine, type EngineOptions } from './engines.js'
 import { resolveModelDir } from './resolve-model.js'
 
-export interface VerifyOptions {
+export interface VerifyOptions extends EngineOptions {
   base: string
   expanded: string
   device?: string
@@ -36,6 +36,7 @@ export async function verifyModels({
   device,
   prompts = [],
   signal,
+  ...engineOptions
 }: VerifyOptions): Promise<VerifyResult> {
   const [first, second] = await Promise.all(
     [base, expanded].map(async where => openCheckpoint(await resolveModelDir(where, signal ? { signal } : {}))),
@@ -45,19 +46,17 @@ export async function verifyModels({
   if (reasons.length > 0)
     return {
       identical: false,
-      maxAbsDiff: Number.POSITIVE_INFINITY,
+      maxAbsDiff: null,
       positions: 0,
       nonFinite: 0,
       newLayers: added,
       reasons,
     }
-  const engine = createEngine(device)
+  const engine = createEngine(device, engineOptions)
   try {
     const models: Model[] = [await loadModel(first!, engine), await loadModel(second!, engine)]
-    const report = await verifyIdentity(models[0]!, models[1]!, [
-      ...(await promptRows(first!, prompts)),
-      ...randomRows(first!.config),
-    ])
+    const rows = [...(await promptRows(first!, prompts)), ...randomRows(first!.config)]
+    const report = await verifyIdentity(models[0]!, models[1]!, rows, { signal })
     return { ...report, newLayers: added, reasons: reasonsOf(report) }
   } finally {
     await engine.dispose()
@@ -81,7 +80,8 @@ function mismatches({ config: a }: Checkpoint, { config: b }: Checkpoint): strin
 
 function reasonsOf({ maxAbsDiff, nonFinite, positions }: IdentityReport): string[] {
   const reasons: string[] = []
-  if (maxAbsDiff > 0) reasons.push(`logits differ by up to ${maxAbsDiff.toPrecision(3)} over ${positions} positions`)
+  if (maxAbsDiff !== null && maxAbsDiff > 0)
+    reasons.push(`logits differ by up to ${maxAbsDiff.toPrecision(3)} over ${positions} positions`)
   if (nonFinite > 0) reasons.push(`${nonFinite} of ${positions} positions have a logit that is not finite`)
   return reasons
 }

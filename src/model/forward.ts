@@ -20,6 +20,8 @@ import { layerPrefix } from './parameters.js'
 import { ropeTables } from './rope.js'
 import type { Weights } from './weights.js'
 
+export type { Weights }
+
 /** Keys and values of earlier tokens of one block, each `[B, K, S, D]`. */
 export interface LayerCache {
   readonly key: Tensor
@@ -40,6 +42,8 @@ export interface ForwardResult {
   readonly hidden: Tensor
   /** The residual stream `[N, C]` before block 0, between blocks, and after the last one: L + 1 entries. */
   readonly stream: readonly Tensor[]
+  /** The stream inside each block, `[N, C]`: after attention was added, before the MLP; empty with `rematBlocks`. */
+  readonly middle: readonly Tensor[]
   /** The caches with this call's keys and values written in; empty without caches. */
   readonly caches: readonly LayerCache[]
 }
@@ -69,22 +73,23 @@ export function forward(
   const step: Step = { config, weights, B, T, start: caches?.start ?? null, ...rotation(config, T, caches) }
   let x = cast(gather(weights('model.embed_tokens.weight'), reshape(ids, [B * T])), 'f32')
   const stream = [x]
+  const middle: Tensor[] = []
   const written: LayerCache[] = []
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const gate = gates?.get(layer)
     const cache = caches?.layers[layer]
-    if (cache) {
-      const { out, cache: next } = block(step, layer, x, gate, cache)
-      written.push(next!)
-      x = out
+    if (rematBlocks && !cache) {
+      x = remat(h => [block(step, layer, h, gate).out], [x])[0]!
     } else {
-      const run = (h: Tensor) => [block(step, layer, h, gate).out]
-      x = (rematBlocks ? remat(run, [x]) : run(x))[0]!
+      const result = block(step, layer, x, gate, cache)
+      if (result.cache) written.push(result.cache)
+      middle.push(result.middle)
+      x = result.out
     }
     stream.push(x)
   }
   const hidden = rmsNorm(x, parameter(step, 'model.norm.weight'), config.rmsNormEps)
-  return { hidden, stream, caches: written }
+  return { hidden, stream, middle, caches: written }
 }
 
 /** The output head: `lm_head.weight`, or the embedding matrix when tied. `[V, C]`, f32. */
@@ -103,7 +108,7 @@ function block(
   x: Tensor,
   gate?: Tensor,
   cache?: LayerCache,
-): { out: Tensor; cache?: LayerCache } {
+): { out: Tensor; middle: Tensor; cache?: LayerCache } {
   const { config } = step
   const prefix = layerPrefix(layer)
   const normed = rmsNorm(x, parameter(step, `${prefix}input_layernorm.weight`), config.rmsNormEps)
@@ -111,7 +116,7 @@ function block(
   const middle = add(x, gated(attended, gate))
   const normedAgain = rmsNorm(middle, parameter(step, `${prefix}post_attention_layernorm.weight`), config.rmsNormEps)
   const out = add(middle, gated(feedForward(step, prefix, normedAgain), gate))
-  return next ? { out, cache: next } : { out }
+  return next ? { out, middle, cache: next } : { out, middle }
 }
 
 function gated(contribution: Tensor, gate: Tensor | undefined): Tensor {

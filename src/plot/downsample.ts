@@ -15,7 +15,7 @@ type Values = readonly Value[]
  */
 export function sampleIndices(x: Values, y: Values, { maxPoints, method }: SampleOptions): number[] {
   if (x.length <= maxPoints) return Array.from(x, (_, i) => i)
-  const present = Array.from(x, (_, i) => i).filter(i => drawable(x[i]) && drawable(y[i]))
+  const present = drawableIndices(x, y)
   const pick = method === 'minMax' ? minMax : largestTriangles
   const parts = stretches(present)
   if (parts.length * 5 > maxPoints) return pick(present, x, y, maxPoints)
@@ -26,28 +26,39 @@ export function sampleIndices(x: Values, y: Values, { maxPoints, method }: Sampl
   })
 }
 
+/** Rising indices of points, in 32 bits: curves of 100,000 steps are sampled many times a second. */
+type Indices = Int32Array
+
+function drawableIndices(x: Values, y: Values): Indices {
+  const indices = new Int32Array(x.length)
+  let count = 0
+  for (let i = 0; i < x.length; i++) if (drawable(x[i]) && drawable(y[i])) indices[count++] = i
+  return indices.subarray(0, count)
+}
+
 /** Runs of consecutive indices. */
-function stretches(indices: number[]): number[][] {
-  const parts: number[][] = []
-  for (const index of indices) {
-    const part = parts.at(-1)
-    if (part && part.at(-1) === index - 1) part.push(index)
-    else parts.push([index])
+function stretches(indices: Indices): Indices[] {
+  const parts: Indices[] = []
+  let start = 0
+  for (let i = 1; i <= indices.length; i++) {
+    if (i < indices.length && indices[i] === indices[i - 1]! + 1) continue
+    parts.push(indices.subarray(start, i))
+    start = i
   }
   return parts
 }
 
 /** Splits the points between the first and the last into `count` buckets of equal size. */
-function interiorBuckets(indices: number[], count: number): number[][] {
+function interiorBuckets(indices: Indices, count: number): Indices[] {
   const size = (indices.length - 2) / count
   return Array.from({ length: count }, (_, i) =>
-    indices.slice(1 + Math.floor(i * size), 1 + Math.floor((i + 1) * size)),
+    indices.subarray(1 + Math.floor(i * size), 1 + Math.floor((i + 1) * size)),
   )
 }
 
 /** First, last, and the lowest and highest of each bucket between them. */
-function minMax(indices: number[], _x: Values, y: Values, budget: number): number[] {
-  if (indices.length <= budget) return indices
+function minMax(indices: Indices, _x: Values, y: Values, budget: number): number[] {
+  if (indices.length <= budget) return [...indices]
   const kept = [indices[0]!]
   for (const bucket of interiorBuckets(indices, Math.floor((budget - 2) / 2))) {
     let low = bucket[0]!
@@ -56,28 +67,39 @@ function minMax(indices: number[], _x: Values, y: Values, budget: number): numbe
       if (y[i]! < y[low]!) low = i
       if (y[i]! > y[high]!) high = i
     }
-    kept.push(...(low === high ? [low] : [Math.min(low, high), Math.max(low, high)]))
+    if (low !== high) kept.push(Math.min(low, high), Math.max(low, high))
+    else kept.push(low)
   }
   return [...kept, indices.at(-1)!]
+}
+
+function meanOf(values: Values, indices: Indices): number {
+  let sum = 0
+  for (const i of indices) sum += values[i]!
+  return sum / indices.length
 }
 
 /**
  * Largest-Triangle-Three-Buckets (Steinarsson 2013): from each bucket the point that spans the largest triangle with the point kept
  * before it and the mean of the bucket after it.
  */
-function largestTriangles(indices: number[], x: Values, y: Values, budget: number): number[] {
-  if (indices.length <= budget) return indices
+function largestTriangles(indices: Indices, x: Values, y: Values, budget: number): number[] {
+  if (indices.length <= budget) return [...indices]
   const buckets = interiorBuckets(indices, budget - 2)
-  const last = indices.at(-1)!
+  const last = indices.subarray(indices.length - 1)
   const kept = [indices[0]!]
   buckets.forEach((bucket, i) => {
-    const next = buckets[i + 1] ?? [last]
-    const nextX = next.reduce((sum, j) => sum + x[j]!, 0) / next.length
-    const nextY = next.reduce((sum, j) => sum + y[j]!, 0) / next.length
+    const next = buckets[i + 1] ?? last
+    const [nextX, nextY] = [meanOf(x, next), meanOf(y, next)]
     const before = kept.at(-1)!
-    const area = (j: number) =>
-      Math.abs((x[before]! - nextX) * (y[j]! - y[before]!) - (x[before]! - x[j]!) * (nextY - y[before]!))
-    kept.push(bucket.reduce((best, j) => (area(j) > area(best) ? j : best)))
+    const [beforeX, beforeY] = [x[before]!, y[before]!]
+    let best = bucket[0]!
+    let largest = -1
+    for (const j of bucket) {
+      const area = Math.abs((beforeX - nextX) * (y[j]! - beforeY) - (beforeX - x[j]!) * (nextY - beforeY))
+      if (area > largest) [best, largest] = [j, area]
+    }
+    kept.push(best)
   })
-  return [...kept, last]
+  return [...kept, last[0]!]
 }

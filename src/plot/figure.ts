@@ -126,7 +126,12 @@ export function drawable(value: Value | undefined): value is number {
 
 /** Numbers as figure values: whatever cannot be drawn (NaN, infinities) becomes null. */
 export function values(numbers: ArrayLike<number | null>): Value[] {
-  return Array.from(numbers, value => (drawable(value) ? value : null))
+  const all = new Array<Value>(numbers.length)
+  for (let i = 0; i < all.length; i++) {
+    const value = numbers[i]
+    all[i] = drawable(value) ? value : null
+  }
+  return all
 }
 
 /** The axis label with its unit: `loss (nats/token)`. */

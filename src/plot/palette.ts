@@ -44,7 +44,7 @@ const known: [pattern: RegExp, color: ColorName][] = [
 
 /**
  * A colour for each name. A known name (general, code, math, expansion, full, lora, ...) takes its own; another takes one that its
- * hash chooses among those left, so that it keeps the colour from figure to figure. Beyond seven names colours repeat.
+ * hash chooses among those left, so that it keeps the colour from figure to figure. The eighth takes the ink; beyond it colours repeat.
  */
 export function assignColors(names: readonly string[]): Map<string, ColorName> {
   const colors = new Map<string, ColorName>()
@@ -66,7 +66,8 @@ function hashedColor(name: string, used: Set<ColorName>): ColorName {
   const reserved = new Set<ColorName>([...known.map(([, color]) => color), 'yellow'])
   const free = hues.filter(color => !used.has(color))
   const preferred = free.filter(color => !reserved.has(color))
-  const choices = [preferred, free, hues].find(list => list.length > 0)!
+  const ink: ColorName[] = used.has('ink') ? [] : ['ink']
+  const choices = [preferred, free, ink, hues].find(list => list.length > 0)!
   return choices[Number(keyOf(name) % BigInt(choices.length))]!
 }
 

@@ -249,18 +249,25 @@ function isSeriesOverX(series: Series): boolean {
   return numbers.every((value, i) => i === 0 || value >= numbers[i - 1]!)
 }
 
+export interface PlotlyOptions {
+  /** Default `light`. */
+  theme?: Theme
+  /** Pixels for each row of panels with its axis and its share of the legend; default 360, for layer maps 200. */
+  rowHeight?: number
+}
+
 /**
  * A figure as traces, layout and configuration of plotly.js 4. Zoom and visibility survive `Plotly.react` with a newer version of the
  * same figure (`uirevision` is its title).
  */
-export function toPlotly(figure: Figure, { theme = 'light' }: { theme?: Theme } = {}): PlotlyFigure {
+export function toPlotly(figure: Figure, { theme = 'light', rowHeight }: PlotlyOptions = {}): PlotlyFigure {
   const panels = panelsOf(figure)
   const columns = Math.max(1, Math.min(figure.columns, panels.length))
   const rows = Math.ceil(panels.length / columns)
   const slots = panels.map((_, i): Slot => ({ suffix: i === 0 ? '' : String(i + 1), theme }))
   const axes = panels.map((panel, i) => {
     const [x, y] = [
-      domainOf(i % columns, columns, 0.12),
+      domainOf(i % columns, columns, 0.24 / columns),
       domainOf(rows - 1 - Math.floor(i / columns), rows, 0.25 / rows),
     ]
     const suffix = slots[i]!.suffix
@@ -283,7 +290,7 @@ export function toPlotly(figure: Figure, { theme = 'light' }: { theme?: Theme } 
     legend: { orientation: 'h', x: 0, y: -0.18 / rows, yanchor: 'top' },
     barmode: 'group',
     margin: { l: 60, r: 20, t: 64, b: 48 },
-    height: 60 + rows * (panels.some(isTiled) ? 200 : 360),
+    height: 60 + rows * (rowHeight ?? (panels.some(isTiled) ? 200 : 360)),
     annotations: marks.flatMap(mark => mark.annotations),
     shapes: marks.flatMap(mark => mark.shapes),
     uirevision: figure.title,

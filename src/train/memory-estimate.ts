@@ -1,5 +1,6 @@
 import { freemem } from 'node:os'
 import type { Model } from '../model/model.js'
+import { bytesPerElement } from '../tensor/dtype.js'
 import type { Program } from '../tensor/program.js'
 import { sizeOf } from '../tensor/shape.js'
 import { LabError } from '../util/errors.js'
@@ -8,7 +9,7 @@ import type { TrainStep } from './step.js'
 
 /** Bytes that this process is going to hold in a run, by what for. */
 export interface MemoryEstimate {
-  /** All weights on the device, f32; those of a base held beside the model too. */
+  /** All weights on the device; those of a base held beside the model too. */
   readonly weightBytes: number
   /** Moments and gradient accumulators of what is trained, and copies that updates need. */
   readonly optimizerBytes: number
@@ -52,14 +53,14 @@ export function estimateMemory(
 }
 
 function weightsOf({ parameters }: Model): number {
-  return 4 * [...parameters.values()].reduce((n, { shape }) => n + sizeOf(shape), 0)
+  return [...parameters.values()].reduce((n, { shape, dtype }) => n + bytesPerElement[dtype] * sizeOf(shape), 0)
 }
 
 /** The estimate as aligned text. */
 export function memoryText(estimate: MemoryEstimate, availableBytes: number): string {
   const { weightBytes, optimizerBytes, activationBytes, otherBytes, totalBytes } = estimate
   const rows = [
-    ['weights (f32)', formatBytes(weightBytes)],
+    ['weights', formatBytes(weightBytes)],
     ['optimizer state', formatBytes(optimizerBytes)],
     ['activations and gradients', formatBytes(activationBytes)],
     ['runtime and data', formatBytes(otherBytes)],

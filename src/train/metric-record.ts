@@ -45,6 +45,16 @@ export interface ContributionRecord extends RecordHead {
   ratio: number
 }
 
+/**
+ * L2 norm of the gradient of each trainable parameter, by its path, before clipping. `gradNorm` of the train record of the same step is
+ * the root of the sum of their squares. Written at each of the first ten steps (where a new block's gradients appear one after the
+ * other) and at every tenth step after them.
+ */
+export interface GradientRecord extends RecordHead {
+  kind: 'gradient'
+  norms: Record<string, number>
+}
+
 /** Anything else worth keeping: `resumed`, `checkpoint`, `interrupted`, ... */
 export interface EventRecord extends RecordHead {
   kind: 'event'
@@ -53,7 +63,7 @@ export interface EventRecord extends RecordHead {
 }
 
 /** One line of `metrics.jsonl`. */
-export type MetricRecord = TrainRecord | ProbeRecord | ContributionRecord | EventRecord
+export type MetricRecord = TrainRecord | ProbeRecord | ContributionRecord | GradientRecord | EventRecord
 
 type WithoutSeq<R> = R extends unknown ? Omit<R, 'seq'> : never
 

@@ -33,6 +33,7 @@ const fields: Record<MetricRecord['kind'], Record<string, FieldType>> = {
     bytesScored: 'number',
   },
   contribution: { ...head, probe: 'string', layer: 'number', ratio: 'number' },
+  gradient: { ...head, norms: 'numbers' },
   event: { ...head, name: 'string', detail: 'object' },
 }
 

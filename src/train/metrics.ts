@@ -6,6 +6,7 @@ import { decodeRecord, encodeRecord } from './metrics-codec.js'
 export type {
   ContributionRecord,
   EventRecord,
+  GradientRecord,
   MetricInput,
   MetricRecord,
   ProbeRecord,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { sha256 } from '../util/canonical-json.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 import {
@@ -180,6 +181,16 @@ export function parseRecipe(
     data: { ...recipe.data, sources: recipe.data.sources.map(located) },
     probes: recipe.probes.map(located),
   }
+}
+
+/**
+ * SHA-256 of what a recipe asks for, without the places of model, tokenizer, data and probes: moving a folder with everything
+ * in it leaves it as it is. What lies at those places has hashes of its own.
+ */
+export function recipeHash({ model: _model, tokenizer: _tokenizer, ...rest }: Recipe): string {
+  const placeless = <T extends { manifest: string }>({ manifest: _, ...item }: T) => item
+  const data = { ...rest.data, sources: rest.data.sources.map(placeless) }
+  return sha256({ ...rest, data, probes: rest.probes.map(placeless) })
 }
 
 function checkTogether(recipe: z.infer<typeof recipeSchema>, origin: string): void {

@@ -3,13 +3,14 @@
  * checkpoints/step-N/ (trainable tensors, optimizer, data state), model/ (the result, a Hugging Face directory), adapter/
  * (a LoRA run's factors, for PEFT).
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSafetensors, readTensor, tensorSource } from '../checkpoint/read.js'
 import { type TensorEntry, writeSafetensors } from '../checkpoint/write.js'
 import { writeDirectoryAtomic } from '../util/atomic-directory.js'
 import { writeFileAtomic } from '../util/atomic-file.js'
 import { LabError, messageOf } from '../util/errors.js'
+import { makeDirectories } from '../util/make-directories.js'
 
 /** What a checkpoint knows besides tensors. */
 export interface CheckpointState {
@@ -56,7 +57,7 @@ export function checkNoRun(runDir: string): void {
 /** Creates a run directory with its run.json. @throws LabError RUN_EXISTS when it already holds a run */
 export function createRun(runDir: string, info: Record<string, unknown>): void {
   checkNoRun(runDir)
-  mkdirSync(runDir, { recursive: true })
+  makeDirectories(runDir)
   writeFileAtomic(join(runDir, runFile), `${JSON.stringify(info, null, 2)}\n`)
 }
 
@@ -78,7 +79,7 @@ export async function writeCheckpoint(
   { keep }: { keep: number },
 ): Promise<void> {
   const folder = join(runDir, 'checkpoints')
-  mkdirSync(folder, { recursive: true })
+  makeDirectories(folder)
   const fill = async (dir: string) => {
     await writeSafetensors(join(dir, 'state.safetensors'), tensors)
     writeFileAtomic(join(dir, 'state.json'), `${JSON.stringify(state, null, 1)}\n`)

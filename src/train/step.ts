@@ -9,7 +9,7 @@ import { input } from '../tensor/leaf.js'
 import { adamw } from '../tensor/ops/adamw.js'
 import { linearCrossEntropy } from '../tensor/ops/cross-entropy.js'
 import { add, div, minimum, mul, sqrt } from '../tensor/ops/elementwise.js'
-import { reshape } from '../tensor/ops/movement.js'
+import { concat, reshape } from '../tensor/ops/movement.js'
 import { mean, sum } from '../tensor/ops/reduce.js'
 import { compile, Program } from '../tensor/program.js'
 import { sizeOf } from '../tensor/shape.js'
@@ -48,7 +48,11 @@ export interface StepResult {
   lossNats: number
   /** Global L2 norm of the gradient before clipping. */
   gradNorm: number
+  /** L2 norm of the gradient of each trainable parameter before clipping, by its path. */
+  gradNorms: ReadonlyMap<string, number>
 }
+
+type NormOutput = 'gradNorm' | 'gradNorms'
 
 /** First and second moment of one trainable parameter. */
 interface Moments {
@@ -66,9 +70,9 @@ export class TrainStep {
   readonly #trainable: readonly string[]
   readonly #moments = new Map<string, Moments>()
   readonly #accumulators = new Map<string, Variable>()
-  readonly #fused: Program<'loss' | 'gradNorm'> | null
+  readonly #fused: Program<'loss' | NormOutput> | null
   readonly #accumulate: Program<'loss'> | null
-  readonly #apply: Program<'gradNorm'> | null
+  readonly #apply: Program<NormOutput> | null
 
   constructor(model: Model, trainable: readonly string[], options: StepOptions) {
     this.#model = model
@@ -84,7 +88,7 @@ export class TrainStep {
     for (const path of trainable) this.#moments.set(path, { m: zeroLike(path, 'm'), v: zeroLike(path, 'v') })
     if (options.gradAccumSteps === 1) {
       const { loss, gradients } = this.#lossAndGradients()
-      this.#fused = compile({ outputs: { loss, gradNorm: globalNorm(gradients) }, updates: this.#updates(gradients) })
+      this.#fused = compile({ outputs: { loss, ...norms(gradients) }, updates: this.#updates(gradients) })
       this.#accumulate = null
       this.#apply = null
       return
@@ -101,7 +105,7 @@ export class TrainStep {
       outputs: { loss },
       updates: accumulators.map((a, i) => [a, add(mul(a.value, keep), share[i]!)]),
     })
-    this.#apply = compile({ outputs: { gradNorm: globalNorm(totals) }, updates: this.#updates(totals) })
+    this.#apply = compile({ outputs: norms(totals), updates: this.#updates(totals) })
   }
 
   /** The programs, for estimating memory. */
@@ -139,15 +143,16 @@ export class TrainStep {
     const options = signal ? { signal } : {}
     if (this.#fused) {
       const { inputIds, targets } = batches[0]!
-      const { loss, gradNorm } = await this.#fused.run({ inputIds, targets, ...scalars }, options)
-      return { lossNats: loss[0]!, gradNorm: gradNorm[0]! }
+      const { loss, gradNorm, gradNorms } = await this.#fused.run({ inputIds, targets, ...scalars }, options)
+      return { lossNats: loss[0]!, gradNorm: gradNorm[0]!, gradNorms: this.#byPath(gradNorms) }
     }
     const losses: HostArray[] = []
     for (const [i, { inputIds, targets }] of batches.entries())
       losses.push((await this.#accumulate!.run({ inputIds, targets, keep: i === 0 ? 0 : 1 }, options)).loss)
     // without the signal: from here on the step either happens as a whole or, aborted before, not at all
-    const { gradNorm } = await this.#apply!.run(scalars)
-    return { lossNats: losses.reduce((total, loss) => total + loss[0]!, 0) / batches.length, gradNorm: gradNorm[0]! }
+    const { gradNorm, gradNorms } = await this.#apply!.run(scalars)
+    const lossNats = losses.reduce((total, loss) => total + loss[0]!, 0) / batches.length
+    return { lossNats, gradNorm: gradNorm[0]!, gradNorms: this.#byPath(gradNorms) }
   }
 
   /** Frees optimizer state; the model stays. */
@@ -157,6 +162,10 @@ export class TrainStep {
       v.dispose()
     }
     for (const accumulator of this.#accumulators.values()) accumulator.dispose()
+  }
+
+  #byPath(norms: HostArray): Map<string, number> {
+    return new Map(this.#trainable.map((path, i) => [path, norms[i]!]))
   }
 
   #lossAndGradients(): { loss: Tensor; gradients: Tensor[] } {
@@ -199,7 +208,17 @@ export function meanLoss(model: Model, microBatch: number, seqLen: number, remat
   return mean(linearCrossEntropy(hidden, headWeight(model.config, model.weights), targets))
 }
 
+function squares(gradients: readonly Tensor[]): Tensor[] {
+  return gradients.map(g => sum(mul(g, g)))
+}
+
 /** L2 norm of all gradients taken as one vector. */
 export function globalNorm(gradients: readonly Tensor[]): Tensor {
-  return sqrt(gradients.map(g => sum(mul(g, g))).reduce((a, b) => add(a, b)))
+  return sqrt(squares(gradients).reduce((a, b) => add(a, b)))
+}
+
+/** The global norm, and that of each gradient; the sums of squares are the same nodes of the compiled graph. */
+function norms(gradients: readonly Tensor[]): Record<NormOutput, Tensor> {
+  const each = squares(gradients).map(square => reshape(square, [1]))
+  return { gradNorm: globalNorm(gradients), gradNorms: sqrt(concat(each, 0)) }
 }

@@ -99,7 +99,7 @@ export class Trainer {
     const batches: Batch[] = []
     for (let i = 0; i < recipe.batch.gradAccumSteps; i++) batches.push(await loader.next())
     const lr = recipe.optimizer.lr * lrFactor(recipe.schedule, this.#position.step, recipe.steps)
-    const { lossNats, gradNorm } = await step.run(batches, lr, this.#position.step + 1)
+    const { lossNats, gradNorm, gradNorms } = await step.run(batches, lr, this.#position.step + 1)
     const seconds = (performance.now() - started) / 1000
     const tokens = batches.reduce((n, batch) => n + batch.targets.length, 0)
     this.#position.step++
@@ -108,6 +108,8 @@ export class Trainer {
     const last = batches[batches.length - 1]!
     this.#lastData = last.state
     const rssBytes = process.memoryUsage.rss()
+    if (recordsGradients(this.#position.step))
+      this.#write({ kind: 'gradient', ...this.#position, norms: Object.fromEntries(gradNorms) })
     this.#write({
       kind: 'train',
       ...this.#position,
@@ -160,6 +162,11 @@ export class Trainer {
   #write(input: MetricInput): void {
     this.events.emit('record', this.#options.metrics.write(input))
   }
+}
+
+/** The first ten steps and every tenth after them: a record of all matrices is some kilobytes. */
+function recordsGradients(step: number): boolean {
+  return step <= 10 || step % 10 === 0
 }
 
 /** Elements looked at between two turns of the event loop: about a millisecond. */

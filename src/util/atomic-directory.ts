@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fsyncDirectory } from './atomic-file.js'
 import { LabError } from './errors.js'
+import { makeDirectories } from './make-directories.js'
 
 /**
  * Fills a new directory so that a reader (or a crash) sees all of it or nothing: `fill` writes into a temporary sibling
@@ -17,11 +18,14 @@ export async function writeDirectoryAtomic<T>(
 ): Promise<T> {
   const target = resolve(dir)
   if (existsSync(target) && !overwrite)
-    throw new LabError('OUTPUT_EXISTS', `${dir} is already there; choose another directory or allow overwriting it.`)
+    throw new LabError(
+      'OUTPUT_EXISTS',
+      `${dir} is already there; choose another directory or allow overwriting it (--overwrite).`,
+    )
   const sibling = (suffix: string) => join(dirname(target), `.${basename(target)}.${suffix}-${process.pid}`)
   const temporary = sibling('tmp')
   rmSync(temporary, { recursive: true, force: true })
-  mkdirSync(temporary, { recursive: true })
+  makeDirectories(temporary)
   try {
     const result = await fill(temporary)
     fsyncDirectory(temporary)

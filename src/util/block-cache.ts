@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LabError } from './errors.js'
 import { formatBytes } from './format.js'
+import { makeDirectories } from './make-directories.js'
 
 export interface BlockCacheOptions {
   directory: string
@@ -55,7 +56,7 @@ export class BlockCache {
 
   async put(key: string, block: Uint8Array): Promise<void> {
     const { directory, limitBytes } = this.#options
-    await mkdir(directory, { recursive: true })
+    makeDirectories(directory)
     this.#estimatedBytes ??= (await this.#entries()).reduce((sum, { byteLength }) => sum + byteLength, 0)
     this.#estimatedBytes += block.byteLength + DIGEST_BYTES
     if (this.#estimatedBytes > limitBytes) await this.#evictDownTo(limitBytes - block.byteLength - DIGEST_BYTES)

@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import { LabError, messageOf } from './errors.js'
+import { readFully } from './read-fully.js'
 
 /** A file that can be read by ranges, wherever it lies. Holds nothing open between calls. */
 export interface ByteSource {
@@ -39,16 +40,12 @@ async function readRange(path: string, byteLength: number, start: number, end: n
   const bytes = new Uint8Array(end - start)
   const handle = await open(path, 'r')
   try {
-    let done = 0
-    while (done < bytes.byteLength) {
-      const { bytesRead } = await handle.read(bytes, done, bytes.byteLength - done, start + done)
-      if (bytesRead === 0)
-        throw new LabError(
-          'FILE_CHANGED',
-          `${path} ends at byte ${start + done}, it had ${byteLength} when it was opened`,
-        )
-      done += bytesRead
-    }
+    const done = await readFully(handle, bytes, start)
+    if (done < bytes.byteLength)
+      throw new LabError(
+        'FILE_CHANGED',
+        `${path} ends at byte ${start + done}, it had ${byteLength} when it was opened`,
+      )
   } finally {
     await handle.close()
   }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { threadId } from 'node:worker_threads'
+import { makeDirectories } from './make-directories.js'
 import { sleep } from './retry.js'
 
 /** Who holds a lock, as written into the lock file. */
@@ -56,7 +57,7 @@ async function acquire(
   path: string,
   { signal, pollMs = 100, staleMs = 60_000, onWait }: PidLockOptions,
 ): Promise<string> {
-  await mkdir(dirname(path), { recursive: true })
+  makeDirectories(dirname(path))
   const holder: LockHolder = { pid: process.pid, threadId, host: hostname(), nonce: randomUUID() }
   heldHere.add(holder.nonce) // before the file exists: whoever reads it must find the nonce here
   try {
@@ -90,6 +91,14 @@ async function readHolder(path: string): Promise<LockHolder | null> {
   } catch {
     return null // gone, or not yet written by its maker: its age decides
   }
+}
+
+/** Who holds a lock now, or null when nobody does: no file, or one that is stale (see {@link withPidLock}). */
+export async function lockHolder(path: string, staleMs = 60_000): Promise<LockHolder | null> {
+  const holder = await readHolder(path)
+  if (!holder || leftBehind(holder)) return null
+  const found = await stat(path).catch(() => null)
+  return found && Date.now() - found.mtimeMs < staleMs ? holder : null
 }
 
 function isAlive(pid: number): boolean {

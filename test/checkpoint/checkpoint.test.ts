@@ -203,6 +203,17 @@ describe('openCheckpoint refuses', () => {
     await expect(openCheckpoint(out)).rejects.toEqual(code('SHARD_INDEX'))
   })
 
+  it('no order of an index: files come by name, whatever stands first', async () => {
+    const out = await sharded()
+    const { files } = await openCheckpoint(out)
+    const index = JSON.parse(readFileSync(indexPath(out), 'utf8')) as { weight_map: Record<string, string> }
+    const backwards = Object.fromEntries(Object.entries(index.weight_map).reverse())
+    writeFileSync(indexPath(out), JSON.stringify({ weight_map: backwards }))
+    const names = files.map(({ path }) => path)
+    expect(names).toEqual([...names].sort())
+    expect((await openCheckpoint(out)).files.map(({ path }) => path)).toEqual(names)
+  })
+
   it('an index that names a missing file, a missing tensor, the wrong file or no tensor twice', async () => {
     const missing = await withIndex(map => {
       map['model.norm.weight'] = 'model-00009-of-00009.safetensors'
@@ -304,6 +315,27 @@ describe('saveModel', () => {
       'model.safetensors',
       'tokenizer.json',
     ])
+  })
+
+  it('copies a tokenizer file under the name that a model directory has for it, and what lies beside a usual name', async () => {
+    const from = fresh()
+    const config = await writeTinyModel(from)
+    for (const name of ['tokenizer.json', 'own.json', 'own.json.gz', 'own.model', 'tokenizer_config.json'])
+      writeFileSync(join(from, name), `"${name}"`)
+    const save = async (file: string) => {
+      const out = fresh()
+      await saveModel(out, { config, tensors: randomEntries(config), companionsFrom: join(from, file) })
+      return readdirSync(out)
+        .filter(name => name.startsWith('tokenizer'))
+        .map(name => `${name}: ${readFileSync(join(out, name), 'utf8')}`)
+    }
+    expect(await save('tokenizer.json')).toEqual([
+      'tokenizer.json: "tokenizer.json"',
+      'tokenizer_config.json: "tokenizer_config.json"',
+    ])
+    expect(await save('own.json')).toEqual(['tokenizer.json: "own.json"'])
+    expect(await save('own.json.gz')).toEqual(['tokenizer.json.gz: "own.json.gz"'])
+    expect(await save('own.model')).toEqual(['tokenizer.model: "own.model"'])
   })
 
   it('overwrites only when told, and never a directory that is not a model', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { LayerMap, Provenance } from '../../src/index.js'
@@ -64,7 +64,7 @@ describe('expand', () => {
 
   test('an existing model is replaced only when asked', async () => {
     const refused = await cli('expand', base, expanded, '--groups', '2')
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('already there') })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('(--overwrite)') })
     expect((await cli('expand', base, expanded, '--groups', '2', '--overwrite')).code).toBe(0)
   })
 
@@ -103,6 +103,18 @@ describe('expand', () => {
   })
 })
 
+describe('eval', () => {
+  const probe = join(dir, 'probe.jsonl')
+  beforeAll(() => writeFileSync(probe, '{"text":"The river and the road."}\n'))
+
+  test('rows longer than the context are refused, a folder is told how to be named', async () => {
+    const long = await cli('eval', base, '--probe', `p=${probe}`, '--seq-len', '129', '--device', 'reference')
+    expect(long).toMatchObject({ code: 1, stderr: expect.stringContaining("longer than the model's 128 positions") })
+    const folder = await cli('eval', base, '--probe', `p=${dir}`, '--device', 'reference')
+    expect(folder).toMatchObject({ code: 1, stderr: expect.stringContaining('that is a folder') })
+  })
+})
+
 describe('verify', () => {
   const device = ['--device', 'reference']
 
@@ -119,5 +131,14 @@ describe('verify', () => {
     expect(code).toBe(1)
     expect(stdout).toContain('not identical')
     expect(stdout).toMatch(/^ {2}- \S/m)
+  })
+
+  test('models of other shapes: nothing was compared, and the document says so', async () => {
+    const wide = join(dir, 'wide')
+    await writeTinyBase(wide, { hidden_size: 32 })
+    const { value, code } = await cliJson('verify', base, wide, ...device)
+    expect(code).toBe(1)
+    expect(value).toMatchObject({ identical: false, maxAbsDiff: null, positions: 0, nonFinite: 0 })
+    expect(value['reasons']).toEqual(['hiddenSize is 16 in the base and 32 in the expanded model', expect.any(String)])
   })
 })

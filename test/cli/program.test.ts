@@ -4,7 +4,20 @@ import { exitCodes, failureOf } from '../../repl/cli/exit.js'
 import { LabError } from '../../src/index.js'
 import { cli, cliJson, cliWith } from './harness.js'
 
-const commands = ['inspect', 'expand', 'verify', 'train', 'compare', 'eval', 'generate', 'plot', 'kernel', 'doctor']
+const commands = [
+  'inspect',
+  'expand',
+  'verify',
+  'train',
+  'compare',
+  'eval',
+  'generate',
+  'plot',
+  'repl',
+  'serve',
+  'kernel',
+  'doctor',
+]
 
 describe('help', () => {
   test.each(commands)('%s --help shows usage, options and examples', async name => {
@@ -25,6 +38,11 @@ describe('help', () => {
     expect(listed).toEqual([...commands, 'help'])
   })
 
+  test('no help tells of --json twice', async () => {
+    for (const argv of [['--help'], ['expand', '--help']])
+      expect((await cli(...argv)).stdout.match(/^ +--json/gm), argv[0]).toHaveLength(1)
+  })
+
   test('nothing asked for is a question for help', async () => {
     expect(await cli()).toEqual(await cli('--help'))
   })
@@ -41,6 +59,9 @@ describe('help', () => {
           "--resume",
           "--device",
           "--threads",
+          "--precision",
+          "--torch-eager",
+          "--tensorboard",
           "-h, --help",
           "--json",
         ],
@@ -53,6 +74,9 @@ describe('help', () => {
           "--max-tokens",
           "--seq-len",
           "--device",
+          "--threads",
+          "--precision",
+          "--torch-eager",
           "-h, --help",
           "--json",
         ],
@@ -74,6 +98,9 @@ describe('help', () => {
           "--top-p",
           "--seed",
           "--device",
+          "--threads",
+          "--precision",
+          "--torch-eager",
           "-h, --help",
           "--json",
         ],
@@ -93,17 +120,35 @@ describe('help', () => {
           "-h, --help",
           "--json",
         ],
+        "repl": [
+          "--plain",
+          "--device",
+          "-h, --help",
+          "--json",
+        ],
+        "serve": [
+          "--port",
+          "--open",
+          "-h, --help",
+          "--json",
+        ],
         "train": [
           "--out",
           "--resume",
           "--device",
           "--threads",
+          "--precision",
+          "--torch-eager",
+          "--tensorboard",
           "-h, --help",
           "--json",
         ],
         "verify": [
           "--prompt",
           "--device",
+          "--threads",
+          "--precision",
+          "--torch-eager",
           "-h, --help",
           "--json",
         ],
@@ -126,6 +171,8 @@ describe('mistakes', () => {
   test.each([
     [['expnd'], 'Did you mean expand?'],
     [['help', 'expnd'], 'Did you mean "expand"?'],
+    [['kernel'], 'expected one of install, uninstall after kernel'],
+    [['kernel', 'instal'], 'Did you mean install?'],
     [['verify', 'a', 'b', '--device', 'cpuu'], 'Did you mean "cpu"?'],
     [['expand', 'a', 'b', '--grops', '3'], 'Did you mean --groups?'],
     [['train', 'r.yaml', '--out', 'x', '--resum'], 'Did you mean --resume?'],
@@ -157,6 +204,15 @@ describe('mistakes', () => {
     expect(stderr).toBe('')
   })
 
+  test.each(['https://huggingface.co/owner/name', 'HF://owner/name'])(
+    '%s: the address to write instead',
+    async where => {
+      const { code, stderr } = await cli('inspect', where)
+      expect(stderr).toContain('hf://owner/name')
+      expect(code).toBe(2)
+    },
+  )
+
   test('an error of the lab has its code, no stack, and exit code 1', async () => {
     const { code, value } = await cliJson<{ error: Record<string, string> }>('inspect', '/no/such/model')
     expect(value.error).toEqual({ code: 'CHECKPOINT_CONFIG', message: expect.stringContaining('/no/such/model') })
@@ -183,6 +239,15 @@ describe('failureOf', () => {
     const failure = failureOf(new TypeError('x is not a function'), { env: {}, signal })
     expect(failure).toMatchObject({ exitCode: exitCodes.failed, code: 'UNEXPECTED', message: 'x is not a function' })
     expect(failure.stack).toContain('    at ')
+  })
+
+  test('a refusal of the system has its code and no stack', () => {
+    const refusal = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+      code: 'ENOSPC',
+      syscall: 'write',
+    })
+    expect(failureOf(refusal, { env: {}, signal })).toMatchObject({ exitCode: 1, code: 'ENOSPC', stack: null })
+    expect(failureOf(refusal, { env: { LLAMA_PRO_DEBUG: '1' }, signal }).stack).toContain('    at ')
   })
 
   test.each(['RECIPE', 'EXPANSION_PLAN', 'DEVICE', 'FREEZE_DEAD'])('%s is a wrong question: 2', code => {

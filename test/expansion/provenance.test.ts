@@ -5,6 +5,7 @@ import { planExpansion } from '../../src/expansion/plan.js'
 import { newLayers, readProvenance } from '../../src/expansion/provenance.js'
 import { type ModelConfig, parseModelConfig } from '../../src/model/config.js'
 import { configText, toConfigJson } from '../../src/model/config-json.js'
+import { parameterShapes } from '../../src/model/parameters.js'
 import { llama2Json, tinyJson } from '../support/configs.js'
 
 const tiny = (changes: Record<string, unknown> = {}) => parseModelConfig(tinyJson(changes))
@@ -145,7 +146,7 @@ describe('layerMap', () => {
   it('counts LLaMA2-7B 32 -> 40 as 8,357,482,496 in all and 1,619,066,880 trainable', () => {
     const config = parseModelConfig(llama2Json)
     const { before, after } = layerMapsOfPlan(config, planExpansion(config, { groups: 8 }))
-    expect(before).toMatchObject({ totalParameters: 6_738_415_616, trainableParameters: 6_738_415_616 })
+    expect(before).toMatchObject({ totalParameters: 6_738_415_616, selection: 'none', trainableParameters: 0 })
     expect(after).toMatchObject({ totalParameters: 8_357_482_496, trainableParameters: 1_619_066_880 })
     expect(after.rows).toHaveLength(40)
     expect(after.rows[4]).toMatchObject({ sourceLayer: 3, isNew: true, isTrainable: true, parameters: 202_383_360 })
@@ -153,6 +154,16 @@ describe('layerMap', () => {
     const text = layerMapText(after)
     expect(text).toContain('total: 8,357,482,496, trainable: 1,619,066,880 (19.37 %)')
     expect(text.split('\n')[6]).toMatch(/^ +4 +3 +new +trainable +202,383,360 +2\.42 %$/)
+  })
+
+  it('says nothing about training of a plain model until something is selected', () => {
+    const config = tiny()
+    const text = layerMapText(layerMap(config))
+    expect(text).not.toMatch(/train|frozen/)
+    expect(text).toMatch(/\ntotal: [\d,]+$/)
+    const all = layerMapText(layerMap(config, { trainable: parameterShapes(config).keys() }))
+    expect(all).toContain('(100.00 %)')
+    expect(layerMapText(layerMap(config, { trainable: [] }))).toContain('trainable: 0 (0.00 %)')
   })
 
   it('shows a selection', () => {

@@ -159,5 +159,22 @@ describe('other initialisations of the copied block', () => {
     const report = await verifyIdentity(base, model, [tinyBatch(1, 20).inputIds])
     expect(report.identical).toBe(false)
     expect(report.maxAbsDiff).toBeGreaterThan(1e-3)
+    expect(report.nonFinite).toBe(0)
+  })
+
+  it('positions with a logit that is not finite are counted, and no difference is taken there', async () => {
+    const { base, model } = await copied(['self_attn.o_proj', 'mlp.down_proj'])
+    const head = model.parameter('lm_head.weight')
+    const values = (await head.read()).slice() as Float32Array
+    values[0] = Number.NaN
+    head.write(values)
+    const report = await verifyIdentity(base, model, [tinyBatch(1, 20).inputIds])
+    expect(report).toEqual({ identical: false, maxAbsDiff: null, positions: 20, nonFinite: 20 })
+  })
+
+  it('stops on request', async () => {
+    const { base, model } = await copied([])
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(verifyIdentity(base, model, [tinyBatch(1, 20).inputIds], { signal })).rejects.toThrow('enough')
   })
 })

@@ -1,18 +1,40 @@
 import { describe, expect, it } from 'vitest'
+import type { LayerMap } from '../../src/expansion/layer-map.js'
 import { type RunFigureName, runFigure, runFigureNames } from '../../src/forgetting/figures.js'
+import { TrainColumns } from '../../src/forgetting/train-columns.js'
 import type { BandSeries, LineSeries } from '../../src/plot/figure.js'
 import { hasData } from '../../src/plot/scale.js'
 import { renderSvg } from '../../src/plot/svg.js'
 import { renderTerminal } from '../../src/plot/terminal.js'
+import type { MetricInput } from '../../src/train/metrics.js'
 import { contribution, event, numbered, probe, train } from './support.js'
 
 const shift = { klToBaseNats: 0.1, unshifted: 0.9, marginal: 0.06, shifted: 0.04 }
+const gradients = (step: number, norms: Record<string, number>): MetricInput => ({
+  kind: 'gradient',
+  step,
+  tokens: step,
+  seconds: step,
+  norms,
+})
+const row = (layer: number, isNew: boolean) => ({ layer, sourceLayer: 0, isNew, isTrainable: isNew })
+const layers: LayerMap = {
+  rows: [row(0, false), row(1, true)].map(r => ({ ...r, parameters: 10, trainableParameters: 0, share: 0.5 })),
+  otherParameters: 0,
+  totalParameters: 20,
+  trainableParameters: 10,
+  selection: 'given',
+}
+const [down, query, norm] = ['mlp.down_proj.weight', 'self_attn.q_proj.weight', 'input_layernorm.weight']
 const run = (name: string, forgotten: number) => ({
   name,
+  layers,
   records: numbered([
     probe(0, 'general', 0, shift),
     probe(0, 'code', 0, shift),
+    gradients(1, { [`model.layers.1.${down}`]: 3, [`model.layers.3.${down}`]: 4, [`model.layers.1.${query}`]: 0 }),
     train(1, 3, { python: 10, math: 5 }),
+    gradients(2, { [`model.layers.1.${down}`]: 5, [`model.layers.1.${query}`]: 2, [`model.layers.1.${norm}`]: 1 }),
     event(1, 'resumed'),
     train(2, 2, { python: 20, math: 10 }),
     probe(2, 'general', forgotten, shift),
@@ -63,6 +85,38 @@ describe('runFigure', () => {
 
   it('shows the contributions of the last evaluation', () => {
     expect(runFigure('contribution', one).panels[0]!.series[0]).toMatchObject({ kind: 'bar', y: [0.3, 0.1] })
+  })
+
+  it('draws one gradient norm for each kind of matrix, over all blocks, without a point where there is no gradient', () => {
+    const lines = runFigure('gradient-matrices', one).panels[0]!.series as LineSeries[]
+    expect(Object.fromEntries(lines.map(line => [line.name, line.y]))).toEqual({
+      down_proj: [5, 5],
+      q_proj: [null, 2],
+      norms: [null, 1],
+    })
+    expect(new Set(lines.map(line => line.color)).size).toBe(3)
+  })
+
+  it('maps the layers of each run that knows them', () => {
+    expect(runFigure('layer-map', one).caption).toContain('1 blocks + 1 added = 2')
+    expect(runFigure('layer-map', two).panels.map(panel => panel.title)).toEqual(['expansion', 'full'])
+    expect(runFigure('layer-map', [one[0]!, { name: 'old', records: [] }]).panels).toHaveLength(1)
+  })
+
+  it('draws the same from columns as from records', () => {
+    const train = new TrainColumns()
+    for (const record of one[0]!.records) if (record.kind === 'train') train.push(record)
+    const byColumn = { ...one[0]!, records: one[0]!.records.filter(record => record.kind !== 'train'), train }
+    for (const name of ['loss', 'gradients', 'throughput', 'mix', 'dashboard'] as const)
+      expect(JSON.stringify(runFigure(name, [byColumn])), name).toBe(JSON.stringify(runFigure(name, one)))
+  })
+
+  it('keeps the colours of runs when others are hidden', () => {
+    const colorOf = (shown: typeof two) =>
+      runFigure('loss', shown, { smoothing: 0, allRuns: ['expansion', 'full', 'lora'] }).panels[0]!.series.find(
+        series => series.name === 'full',
+      )!.color
+    expect(colorOf([two[1]!])).toBe(colorOf(two))
   })
 
   it('marks a resume of a single run only', () => {

@@ -79,16 +79,24 @@ export class KernelClient {
   readonly #sockets
   #isClosed = false
 
-  constructor(connection: Json) {
+  /** @param reconnectMs How soon a socket tries again when the kernel does not listen yet; ZeroMQ's own default is 100 */
+  constructor(connection: Json, { reconnectMs = 100 } = {}) {
     this.#connection = parseConnection(connection)
     const { ports } = this.#connection
-    const options = { linger: 0, routingId: this.#session, sendHighWaterMark: 0, receiveHighWaterMark: 0 }
+    const reconnectInterval = reconnectMs
+    const options = {
+      linger: 0,
+      reconnectInterval,
+      routingId: this.#session,
+      sendHighWaterMark: 0,
+      receiveHighWaterMark: 0,
+    }
     this.#sockets = {
       shell: new Dealer(options),
       control: new Dealer(options),
       stdin: new Dealer(options),
-      hb: new Dealer({ linger: 0 }),
-      iopub: new Subscriber({ linger: 0, receiveHighWaterMark: 0 }),
+      hb: new Dealer({ linger: 0, reconnectInterval }),
+      iopub: new Subscriber({ linger: 0, reconnectInterval, receiveHighWaterMark: 0 }),
     }
     for (const [channel, socket] of Object.entries(this.#sockets))
       socket.connect(`tcp://127.0.0.1:${ports[channel as keyof typeof ports]}`)

@@ -379,12 +379,45 @@ describe('language', () => {
     expect(members.types?.[0]).toMatchObject({ text: 'hiddenLayers', type: 'property' })
   })
 
+  test('candidates come with signature and documentation', async () => {
+    await cell(
+      '/** Halves it.\n *\n * Not shown. */\nfunction halve(x: number, times = 1): number { return x / 2 ** times }',
+    )
+    await cell(
+      'class Halver {\n  /** Of one. */\n  half(x: string): string; half(x: number): number; half(x: any) { return x } }',
+    )
+    const typed = (code: string) => evaluator.complete(code, code.length).types
+    const halve = { text: 'halve', signature: '(x: number, times?: number): number', documentation: 'Halves it.' }
+    expect(typed('1 + halv')![0]).toMatchObject({ ...halve, type: 'function', start: 4, end: 8 })
+    const [half] = typed('new Halver().hal')!
+    expect(half).toMatchObject({
+      type: 'method',
+      signature: '(x: string): string (+1 overloads)',
+      documentation: 'Of one.',
+    })
+    expect(typed('[1].inclu')![0]!.signature).toBe('(searchElement: number, fromIndex?: number): boolean')
+    expect(typed('Math.sq')![0]).toMatchObject({ text: 'sqrt', documentation: 'Returns the square root of a number.' })
+    expect(typed('import * as os from "os"; os.hostn')![0]).toMatchObject({ text: 'hostname', signature: '(): string' })
+    expect(typed('formatTens')![0]).toMatchObject({ text: 'formatTensor', signature: expect.stringContaining('dtype') })
+    expect(typed('const deep = { a: { b() { return 1 } } }; deep.a.')![0]).toMatchObject({
+      text: 'b',
+      signature: '(): number',
+    })
+  })
+
   test('inspection shows type and documentation', async () => {
     await cell(
       '/** The rate at a step.\n * @param step counted from 0 */\nfunction rateAt(step: number): number { return step }',
     )
     const shown = evaluator.inspect('rateAt(', 7, 0)
     expect(shown?.['text/plain']).toContain('function rateAt(step: number): number')
+    expect(shown?.['text/plain']).toContain('The rate at a step.\n\n@param step counted from 0')
+    expect(shown?.['text/markdown']).toContain('```typescript\nfunction rateAt')
+    await cell('/** Old.\n * @deprecated use rateAt\n * @returns one */\nconst oldRate = () => 1')
+    const [brief, full] = [0, 1].map(detail => evaluator.inspect('oldRate', 3, detail as 0 | 1)?.['text/plain'])
+    expect(brief).toBe('const oldRate: () => number\n\nOld.\n\n@returns one')
+    expect(full).toBe('const oldRate: () => number\n\nOld.\n\n@deprecated use rateAt\n@returns one')
+    expect(evaluator.inspect('Math.sqrt', 9, 0)?.['text/plain']).toContain('Returns the square root of a number.')
     expect(evaluator.inspect('1 + 2', 2, 0)).toBeNull()
   })
 

@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Cell } from '../../kernel/evaluator/cell.js'
 import { withPlainText } from '../../kernel/evaluator/display.js'
-import { heatMap } from '../../kernel/evaluator/heat-map.js'
 import { isBare, packageOf } from '../../kernel/evaluator/modules.js'
 import type { CellOutput } from '../../kernel/evaluator/types.js'
+import { heatMap } from '../../src/plot/heat-map.js'
 import { sleep } from './evaluator-support.js'
 
 describe('heat map', () => {

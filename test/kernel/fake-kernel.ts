@@ -5,12 +5,13 @@ import { kernelInfo } from '../../kernel/protocol/kernel-info.js'
 import { FakeEvaluator } from './fake-evaluator.js'
 
 const [connectionPath = '', historyPath = ''] = process.argv.slice(2)
-const kernel = await Kernel.start({
+const kernel = Kernel.start({
   connection: readConnectionFile(connectionPath),
   info: kernelInfo({ version: '0.0.0', typescriptVersion: '5.0.4' }),
   historyPath,
   parentPid: null,
 })
+await kernel.bound
 kernel.attach(new FakeEvaluator(kernel))
 await kernel.shutdownRequested
 await kernel.close()

@@ -2,10 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { endpoint, parseConnection } from '../../kernel/protocol/connection.js'
 import { denoShim, displaySymbol } from '../../kernel/protocol/deno-shim.js'
-import { headerMaker } from '../../kernel/protocol/header.js'
 import { toCodePoints, toUtf16 } from '../../kernel/protocol/offsets.js'
 import { parsePagerQuestion } from '../../kernel/protocol/pager.js'
-import { StreamBatch, type StreamChunk } from '../../kernel/protocol/stream-batch.js'
 
 describe('the connection file', () => {
   const ports = { shell_port: 1, iopub_port: 2, stdin_port: 3, control_port: 4, hb_port: 5 }
@@ -40,52 +38,6 @@ test('questions about a name, and programs that only look like one', () => {
   expect(parsePagerQuestion(' lab?? ')).toEqual({ expression: 'lab', detail: 1 })
   for (const code of ['a ? b : c', 'a?.b', 'a ?? b', '?', '???', 'a?b', 'x\ny?'])
     expect(parsePagerQuestion(code)).toBeNull()
-})
-
-describe('streams in batches', () => {
-  const makeHeader = headerMaker()
-  const [first, second] = [makeHeader('execute_request'), makeHeader('execute_request')]
-  function batch(options: { immediate?: number } = {}) {
-    const sent: StreamChunk[] = []
-    const send = (chunk: StreamChunk) => void sent.push(chunk)
-    return { sent, stream: new StreamBatch({ windowMs: 20, maxChars: 1000, send, ...options }) }
-  }
-
-  test('any sequence of writes arrives whole and in order', () => {
-    const chunk = fc.record({
-      parent: fc.constantFrom(first, second, null),
-      name: fc.constantFrom('stdout' as const, 'stderr' as const),
-      text: fc.string({ maxLength: 400 }),
-    })
-    const flat = (chunks: StreamChunk[]) =>
-      chunks.flatMap(({ parent, name, text }) => [...text].map(char => `${parent?.msg_id}${name}${char}`))
-    fc.assert(
-      fc.property(fc.array(chunk), fc.nat({ max: 3 }), (chunks, immediate) => {
-        const { sent, stream } = batch({ immediate })
-        for (const each of chunks) stream.write(each)
-        stream.flush()
-        expect(flat(sent)).toEqual(flat(chunks))
-      }),
-    )
-  })
-
-  test('the first pieces go at once, a burst is joined, the rest follows by itself', () => {
-    vi.useFakeTimers()
-    const { sent, stream } = batch({ immediate: 2 })
-    for (let n = 0; n < 100; n++) stream.write({ parent: first, name: 'stdout', text: 'x' })
-    expect(sent.map(({ text }) => text.length)).toEqual([1, 1])
-    vi.advanceTimersByTime(20)
-    expect(sent.map(({ text }) => text.length)).toEqual([1, 1, 98])
-    vi.useRealTimers()
-  })
-
-  test('much text does not wait', () => {
-    const { sent, stream } = batch()
-    stream.write({ parent: first, name: 'stdout', text: 'x'.repeat(999) })
-    expect(sent).toHaveLength(0)
-    stream.write({ parent: { ...first }, name: 'stdout', text: 'x' })
-    expect(sent.map(({ text }) => text.length)).toEqual([1000])
-  })
 })
 
 describe('Deno.jupyter', () => {

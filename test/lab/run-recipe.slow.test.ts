@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.js'
@@ -6,13 +6,13 @@ import { readTensor } from '../../src/checkpoint/read.js'
 import { newLayers, readProvenance } from '../../src/expansion/provenance.js'
 import type { RunEvents } from '../../src/lab/run-events.js'
 import type { RunModel } from '../../src/lab/run-model.js'
-import { runRecipe } from '../../src/lab/run-recipe.js'
+import { type RunOptions, runRecipe } from '../../src/lab/run-recipe.js'
 import { layerOf } from '../../src/model/parameters.js'
 import { readMetrics } from '../../src/train/metrics.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { Emitter } from '../../src/util/emitter.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { writeTinyRun } from '../support/tiny-run.js'
+import { comparable, documents, writeBase, writeJsonl, writeTinyRun } from '../support/tiny-run.js'
 
 /** What the run under way has built, so that a test can reach in and spoil it. */
 let built: RunModel | null = null
@@ -140,6 +140,41 @@ describe('a run directory', () => {
     expect(again).toMatchObject({ status: 'done', step: 3 })
   })
 
+  it('goes on when the folder of data, base, recipe and run has moved', async () => {
+    const here = join(dir, 'here')
+    const world = await writeTinyRun(here, { steps: 5, checkpointEverySteps: 2 })
+    const names = JSON.parse(JSON.stringify(world).replaceAll(`${here}/`, '')) as object
+    const at = (baseDir: string, out: string, options: Partial<RunOptions> = {}) =>
+      runRecipe({ recipe: parseRecipe(names, { baseDir }), out: join(baseDir, out), threads: 1, ...options })
+    await at(here, 'unbroken')
+    const stop = new AbortController()
+    const events = new Emitter<RunEvents>()
+    events.on('checkpoint', () => stop.abort())
+    expect(await at(here, 'run', { signal: stop.signal, events })).toMatchObject({ status: 'interrupted' })
+    const there = join(dir, 'far', 'away')
+    mkdirSync(join(dir, 'far'))
+    renameSync(here, there)
+    expect(await at(there, 'run', { resume: true })).toMatchObject({ status: 'done', step: 5 })
+    const recordsOf = (run: string) => comparable(readMetrics(join(there, run, 'metrics.jsonl')))
+    expect(recordsOf('run')).toEqual(recordsOf('unbroken'))
+  })
+
+  it.each([
+    ['base model', (world: string) => writeBase(join(world, 'base'), { seed: 2 })],
+    ['training data', (world: string) => writeJsonl(join(world, 'one.jsonl'), documents(13, 'other'))],
+    ['text in its probes', (world: string) => writeJsonl(join(world, 'probe.jsonl'), documents(7, 'other'))],
+  ])('is not continued with another %s at the same place', async (what, change) => {
+    const world = join(dir, what.replaceAll(' ', '-'))
+    const changed = await writeTinyRun(world, { steps: 1 })
+    await run(`${what} run`, { changes: changed })
+    if (what === 'base model') rmSync(join(world, 'base'), { recursive: true })
+    await change(world)
+    await expect(run(`${what} run`, { changes: changed, resume: true })).rejects.toMatchObject({
+      code: 'RESUME',
+      message: expect.stringContaining(`another ${what}`),
+    })
+  })
+
   it('is written by one process at a time', async () => {
     const events = new Emitter<RunEvents>()
     let second: Promise<unknown> | null = null
@@ -152,6 +187,12 @@ describe('a run directory', () => {
       code: 'RUN_BUSY',
       message: expect.stringContaining(`process ${process.pid}`),
     })
+  })
+
+  it('with a tokenizer file saves that tokenizer with the result', async () => {
+    const tokenizer = join(String(recipe['model']), 'tokenizer.json')
+    const result = await run('tokenizer-file', { changes: { steps: 1, tokenizer } })
+    expect(readFileSync(join(result.modelDir!, 'tokenizer.json'))).toEqual(readFileSync(tokenizer))
   })
 
   it('resumed with --resume before it exists is just started', async () => {

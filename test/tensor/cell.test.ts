@@ -95,7 +95,7 @@ describe('printing', () => {
     expect(await tensor([1, -2, 0.5]).show()).toBe('Tensor f32 [3]\n[  1,  -2, 0.5]')
     const matrix = tensor([
       [1, 200],
-      [-3.14159265, 4],
+      [-Math.PI, 4],
     ])
     expect(await matrix.show()).toBe('Tensor f32 [2, 2]\n[[      1,     200],\n [-3.1416,       4]]')
   })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { loadManifest } from '../../src/data/manifest.js'
-import { loadRecipe, parseRecipe } from '../../src/train/recipe.js'
+import { loadRecipe, parseRecipe, recipeHash } from '../../src/train/recipe.js'
 import { errorOf } from '../support/errors.js'
 import { repositoryRoot } from '../support/shared.js'
 
@@ -123,6 +123,21 @@ describe('a recipe', () => {
   it('parses to itself when it is resolved already, so that run.json can be run again', () => {
     const once = parseRecipe(minimal, { baseDir: '/recipes' })
     expect(parseRecipe(JSON.parse(JSON.stringify(once)), { baseDir: '/elsewhere' })).toEqual(once)
+  })
+
+  it('has a hash of what it asks for, wherever it lies', () => {
+    const changed = { ...minimal, tokenizer: 'base', probes: [{ name: 'p', manifest: 'p.yaml' }] }
+    const hashOf = (changes: Record<string, unknown>, baseDir = '/recipes') =>
+      recipeHash(parseRecipe({ ...changed, ...changes }, { baseDir }))
+    const hash = hashOf({})
+    expect(hashOf({}, '/elsewhere')).toBe(hash)
+    for (const changes of [
+      { steps: 11 },
+      { probes: [{ name: 'q', manifest: 'p.yaml' }] },
+      { data: { ...minimal.data, sources: [{ manifest: 'code.yaml', subset: 'part' }] } },
+      { data: { ...minimal.data, sources: [{ manifest: 'code.yaml', weight: 2 }] } },
+    ])
+      expect(hashOf(changes), JSON.stringify(changes)).not.toBe(hash)
   })
 })
 

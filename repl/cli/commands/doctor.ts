@@ -11,6 +11,7 @@ import {
   hubCacheDirectory,
   messageOf,
   openTokenizer,
+  optionalDevices,
   packageRoot,
   packageVersion,
   readHubToken,
@@ -104,8 +105,11 @@ const reinstall = 'Install the packages again: npm ci (or npm install llama-pro-
 /** Every engine multiplies two small matrices. */
 async function engineChecks(): Promise<Check[]> {
   const checks: Check[] = []
-  for (const name of devices)
-    checks.push(await check({ name: `engine ${name}`, required: true }, reinstall, () => tryEngine(name)))
+  for (const name of devices) {
+    const required = !optionalDevices.includes(name)
+    const advice = required ? reinstall : `Needed only for --device ${name}.`
+    checks.push(await check({ name: `engine ${name}`, required }, advice, () => tryEngine(name)))
+  }
   return checks
 }
 

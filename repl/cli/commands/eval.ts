@@ -1,6 +1,15 @@
 import { Command } from 'commander'
 import { evaluateModel, formatCount } from '../../../src/index.js'
-import { deviceOption, type NamedPath, namedPath, wholeNumber } from '../arguments.js'
+import {
+  type ComputeOptions,
+  deviceOption,
+  type NamedPath,
+  namedPath,
+  precisionOption,
+  threadsOption,
+  torchEagerOption,
+  wholeNumber,
+} from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { modelDirectory } from '../models.js'
 import { table } from '../text.js'
@@ -12,11 +21,10 @@ Examples:
 
 PATH is a manifest (.yaml), a data file (.jsonl, .jsonl.gz, .jsonl.zst, .parquet, .txt) or a glob of them.`
 
-interface Options {
+interface Options extends ComputeOptions {
   probe: NamedPath[]
   maxTokens?: number
   seqLen?: number
-  device: string
 }
 
 export function evalCommand(context: CommandContext): Command {
@@ -28,6 +36,9 @@ export function evalCommand(context: CommandContext): Command {
     .option('--max-tokens <n>', 'tokens scored at most in each set', wholeNumber(1))
     .option('--seq-len <n>', 'tokens a row', wholeNumber(2))
     .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
     .addHelpText('after', examples)
     .action(async (model: string, options: Options) => evaluate(context, model, options))
 }

@@ -1,6 +1,14 @@
 import { Command } from 'commander'
 import { generateText } from '../../../src/index.js'
-import { deviceOption, numberBetween, wholeNumber } from '../arguments.js'
+import {
+  type ComputeOptions,
+  deviceOption,
+  numberBetween,
+  precisionOption,
+  threadsOption,
+  torchEagerOption,
+  wholeNumber,
+} from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { modelDirectory } from '../models.js'
 
@@ -11,13 +19,12 @@ Examples:
 
 Only the continuation goes to stdout; on a terminal the prompt stands before it.`
 
-interface Options {
+interface Options extends ComputeOptions {
   maxNewTokens: number
   temperature: number
   topK?: number
   topP?: number
   seed: number
-  device: string
 }
 
 export function generateCommand(context: CommandContext): Command {
@@ -36,6 +43,9 @@ export function generateCommand(context: CommandContext): Command {
     )
     .option('--seed <n>', 'seed of the draws', wholeNumber(0), 0)
     .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
     .addHelpText('after', examples)
     .action(async (model: string, prompt: string, options: Options) =>
       generate(context, { where: model, prompt, options }),

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import {
@@ -19,14 +18,16 @@ import {
   readProvenance,
 } from '../../../src/index.js'
 import type { CommandContext } from '../context.js'
-import { modelDirectory } from '../models.js'
+import { hubCheckpoint } from '../models.js'
 import type { Output } from '../output.js'
 import { indented, pairs, percent, table } from '../text.js'
 
 const examples = `
 Examples:
   llama-pro inspect datasets/demo/base
-  llama-pro inspect hf://HuggingFaceTB/SmolLM2-135M --json`
+  llama-pro inspect hf://HuggingFaceTB/SmolLM2-135M --json
+
+Of a model on the hub only configuration, tokenizer and the headers of the weights are fetched.`
 
 export function inspectCommand(context: CommandContext): Command {
   return new Command('inspect')
@@ -38,15 +39,17 @@ export function inspectCommand(context: CommandContext): Command {
 }
 
 async function inspect(context: CommandContext, where: string): Promise<void> {
-  const directory = await modelDirectory(context, where)
-  const config = await readModelConfig(directory)
-  const weights = await weightsOf(directory)
+  const remote = await hubCheckpoint(context, where)
+  const directory = remote?.dir ?? where
+  const config = remote?.config ?? (await readModelConfig(directory))
+  const weights = remote ?? (await weightsOf(directory))
   const report = {
     model: where,
     directory,
     config: { ...config, raw: undefined },
     parameters: { total: parameterCount(config), parts: parametersByPart(config) },
-    files: weights?.files.map(path => ({ name: basename(path), bytes: statSync(path).size })) ?? [],
+    files: weights?.files.map(({ path, fileBytes }) => ({ name: basename(path), bytes: fileBytes })) ?? [],
+    dtypes: weights === null ? {} : elementsByType(weights),
     unknownTensors: weights?.unknownTensors ?? [],
     layerMap: layerMap(config),
     provenance: readProvenance(config),
@@ -64,6 +67,13 @@ async function weightsOf(directory: string): Promise<Checkpoint | null> {
     if (error instanceof LabError && error.code === 'CHECKPOINT_WEIGHTS') return null
     throw error
   }
+}
+
+/** How many numbers are stored in each type; the configuration may say something else. */
+function elementsByType({ tensors }: Checkpoint): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { dtype, shape } of tensors.values()) counts[dtype] = (counts[dtype] ?? 0) + elementCount(shape)
+  return counts
 }
 
 type TokenizerReport = { engine: string; vocabSize: number; hash: string } | { problem: string }
@@ -100,6 +110,7 @@ interface Report {
   directory: string
   parameters: { total: number; parts: Record<string, number> }
   files: { name: string; bytes: number }[]
+  dtypes: Record<string, number>
   unknownTensors: string[]
   layerMap: ReturnType<typeof layerMap>
   provenance: ReturnType<typeof readProvenance>
@@ -107,7 +118,7 @@ interface Report {
 }
 
 function print(out: Output, config: ModelConfig, report: Report): void {
-  const { parameters, files, unknownTensors, provenance, tokenizer } = report
+  const { parameters, files, dtypes, unknownTensors, provenance, tokenizer } = report
   out.line(out.style.bold(report.model))
   if (report.directory !== report.model) out.line(out.style.dim(report.directory))
   printShape(out, config)
@@ -119,9 +130,12 @@ function print(out: Output, config: ModelConfig, report: Report): void {
     rows.map(([name, count]) => [name, formatCount(count), percent(count / parameters.total)]),
   )
   out.heading('Files')
-  const sizes = files.map(({ name, bytes }) => [name, formatBytes(bytes)] as const)
-  pairs(out, sizes.length > 0 ? sizes : [['weights', 'none: only the configuration is here']])
-  if (unknownTensors.length > 0) pairs(out, [['not used', unknownTensors.join(', ')]])
+  const stored = Object.entries(dtypes).map(([dtype, count]) => `${formatCount(count)} ${dtype}`)
+  pairs(out, [
+    ...files.map(({ name, bytes }) => [name, formatBytes(bytes)] as const),
+    files.length > 0 ? ['numbers', stored.join(', ')] : ['weights', 'none: only the configuration is here'],
+    ...(unknownTensors.length > 0 ? [['not used', unknownTensors.join(', ')] as const] : []),
+  ])
   out.heading('Tokenizer')
   pairs(out, 'problem' in tokenizer ? [['problem', tokenizer.problem]] : tokenizerRows(tokenizer, config))
   out.heading(provenance ? `Blocks, ${provenance.layers.length} of them new` : 'Blocks')
@@ -156,7 +170,7 @@ function shapeRows(config: ModelConfig): [string, string][] {
       'vocabulary',
       `${formatCount(config.vocabSize)} tokens, ${config.tieWordEmbeddings ? 'head tied to the embeddings' : 'head of its own'}`,
     ],
-    ['stored as', config.dtype],
+    ['type', config.dtype],
   ]
 }
 

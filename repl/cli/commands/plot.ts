@@ -35,7 +35,7 @@ export function plotCommand(context: CommandContext): Command {
     .summary('loss and forgetting of runs')
     .description('Draws runs on the same axes: in the terminal, or as SVG and a page that needs no network.')
     .argument('<run...>', 'run directories')
-    .option('--out [file]', 'write FILE (.svg or .html); without FILE both, beside the first run')
+    .option('--out [file]', 'write FILE (.svg, .html or .csv); without FILE the first two, beside the first run')
     .option('--figure <name>', 'which figure (default: dashboard)', oneOf(runFigureNames))
     .option('--x <axis>', 'step, tokens or seconds', oneOf(['step', 'tokens', 'seconds']), 'step')
     .option(

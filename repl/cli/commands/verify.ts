@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatCount, type VerifyResult, verifyModels } from '../../../src/index.js'
-import { deviceOption } from '../arguments.js'
+import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -22,15 +22,18 @@ export function verifyCommand(context: CommandContext): Command {
     .argument('<expanded>', 'model directory, or hf://owner/name[@revision]')
     .option('--prompt <text...>', 'texts to compare on (default: built in)')
     .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
     .addHelpText('after', examples)
-    .action(async (base: string, expanded: string, { prompt, device }: { prompt?: string[]; device: string }) => {
+    .action(async (base: string, expanded: string, { prompt, ...compute }: ComputeOptions & { prompt?: string[] }) => {
       const { out, io } = context
       const directories = {
         base: await modelDirectory(context, base),
         expanded: await modelDirectory(context, expanded),
       }
       const prompts = prompt === undefined ? {} : { prompts: prompt }
-      const result = await verifyModels({ ...directories, device, ...prompts, signal: io.signal })
+      const result = await verifyModels({ ...directories, ...compute, ...prompts, signal: io.signal })
       out.document({ base, expanded, ...result })
       printVerdict(out, result)
       if (!result.identical) context.exitCode = exitCodes.failed
@@ -51,9 +54,12 @@ export function printVerdict(
   for (const reason of reasons) out.line(`  ${red('-')} ${reason}`)
 }
 
-function comparison(positions: number, maxAbsDiff: number): [string, string][] {
+function comparison(positions: number, maxAbsDiff: number | null): [string, string][] {
   return [
     ['compared', `all logits at ${formatCount(positions)} positions`],
-    ['largest difference', maxAbsDiff === 0 ? '0, bit for bit' : String(maxAbsDiff)],
+    [
+      'largest difference',
+      maxAbsDiff === 0 ? '0, bit for bit' : String(maxAbsDiff ?? 'none: not one position is finite'),
+    ],
   ]
 }

@@ -47,3 +47,8 @@ export function datasetPath(name: string, cwd: string): string {
     `no dataset "${name}": it is not a file below ${cwd}, and the names are ${datasetNames.join(', ')}.${didYouMean(name, datasetNames)}`,
   )
 }
+
+/** Directory of the embedded base model. */
+export function demoBase(): string {
+  return join(packageRoot(), 'datasets', 'demo', 'base')
+}

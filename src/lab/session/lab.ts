@@ -1,13 +1,16 @@
-import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { ColumnTable } from 'arquero'
-import { isHubAddress } from '../../checkpoint/hub-address.js'
 import type { HubProgress } from '../../checkpoint/hub-download.js'
 import { type LayerMap, layerMap, layerMapText } from '../../expansion/layer-map.js'
 import { type ExpansionOptions, type ExpansionPlan, planExpansion, planText } from '../../expansion/plan.js'
 import { type RunFigureName, type RunFigureOptions, runFigure } from '../../forgetting/figures.js'
 import type { RunRecords } from '../../forgetting/tables.js'
 import { type TrainableTable, trainableTable, trainableTableText } from '../../freeze/trainable-table.js'
+import type { Lesson } from '../../lessons/lesson.js'
+import { lessonText } from '../../lessons/lesson-text.js'
+import { checkAnswer, lessonOf } from '../../lessons/lessons.js'
+import type { LessonOptions, LessonSubject } from '../../lessons/subject.js'
+import { LiveServer } from '../../live/server.js'
 import type { ModelConfig } from '../../model/config.js'
 import { forward, logitsOf } from '../../model/forward.js'
 import type { Model } from '../../model/model.js'
@@ -16,26 +19,33 @@ import type { Engine } from '../../tensor/engine.js'
 import type { Tensor } from '../../tensor/graph.js'
 import { fromHost } from '../../tensor/leaf.js'
 import type { Tokenizer } from '../../tokenizer/tokenizer.js'
-import { parseRecipe, type Recipe } from '../../train/recipe.js'
-import { modelFolder, readRun, runFile } from '../../train/run-directory.js'
+import { parseRecipe } from '../../train/recipe.js'
+import { readRun, runFile } from '../../train/run-directory.js'
 import { Emitter } from '../../util/emitter.js'
 import { LabError } from '../../util/errors.js'
-import { formatTable } from '../../util/format.js'
-import { createEngine } from '../engines.js'
-import { type Evaluation, evaluationText, scoreProbes } from '../evaluate-model.js'
+import { createEngine, type EngineOptions } from '../engines.js'
+import { type Evaluation, evaluationText, openProbes, scoreProbes } from '../evaluate-model.js'
 import { streamText } from '../generate-text.js'
-import { packageRoot } from '../package.js'
-import { resolveModelDir } from '../resolve-model.js'
-import type { RunEvents } from '../run-events.js'
-import { saveResult } from '../save-result.js'
-import { datasetPath, demoProbes, demoSources } from './datasets.js'
+import { type RunEvents, runEventNames } from '../run-events.js'
+import { demoBase } from './datasets.js'
 import type { LabEvents, LabGenerateOptions, LabOptions } from './lab-options.js'
+import { liveControls } from './live-controls.js'
 import { LiveModel } from './live-model.js'
+import { modelDirectoryOf } from './model-directory.js'
 import { readable } from './readable.js'
-import { freeRunName, listRuns, type RunRow, type RunTableName, recordsOf, runTable } from './run-shelf.js'
+import {
+  freeRunName,
+  listRuns,
+  type RunRow,
+  type RunTableName,
+  recordsOf,
+  recordsToResume,
+  runTable,
+} from './run-shelf.js'
 import { resumeWork, startWork } from './run-work.js'
+import { type GivenSource, SessionData } from './session-data.js'
 import { type ProbeSpec, type SourceSpec, sessionRecipe, type TrainOptions } from './session-recipe.js'
-import { TrainingRun } from './training-run.js'
+import { TrainingRun, type TrainingRunOptions } from './training-run.js'
 import { proofText, proveIdentity, type SessionProof } from './verify-live.js'
 
 /**
@@ -47,21 +57,23 @@ export class Lab {
   readonly cwd: string
   readonly runsDir: string
   readonly #signal: () => AbortSignal | undefined
-  readonly #threads: number | undefined
+  readonly #engineOptions: EngineOptions
   #device: string
   #engine: Engine | null = null
   #live: LiveModel | null = null
   #origin: string | null = null
   #plan: ExpansionPlan | null = null
-  #sources: readonly SourceSpec[] = []
-  #probes: readonly ProbeSpec[] = Object.entries(demoProbes).map(([name, manifest]) => ({ name, manifest }))
+  readonly #data: SessionData
   readonly #runs: TrainingRun[] = []
+  #server: Promise<LiveServer> | null = null
 
-  constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
+  constructor(options: LabOptions = {}) {
+    const { cwd = process.cwd(), device = 'cpu', runsDir = 'runs', signal, ...engineOptions } = options
     this.cwd = cwd
+    this.#data = new SessionData(cwd)
     this.runsDir = resolve(cwd, runsDir)
     this.#device = device
-    this.#threads = threads
+    this.#engineOptions = engineOptions
     this.#signal = signal ?? (() => undefined)
   }
 
@@ -72,7 +84,7 @@ export class Lab {
 
   /** The engine, started on first use. */
   get engine(): Engine {
-    this.#engine ??= createEngine(this.#device, this.#threads === undefined ? {} : { threads: this.#threads })
+    this.#engine ??= createEngine(this.#device, this.#engineOptions)
     return this.#engine
   }
 
@@ -119,7 +131,7 @@ export class Lab {
     this.#live = live
     this.#origin = where
     this.#plan = null
-    if (where === 'demo') this.#sources = demoSources.map(source => ({ ...source }))
+    if (where === 'demo') this.#data.takeDemo()
     this.#changed('model')
     return this.layers()
   }
@@ -185,35 +197,21 @@ export class Lab {
    * Says what to train on; weights are relative shares of the tokens. Without an argument: what is set.
    * @param sources names (`demo/code`, `demo/math`, `the-stack`, `proof-pile-2`), manifests, files, globs or `hf://` addresses
    */
-  data(
-    sources?: string | readonly (string | { manifest: string; weight?: number; subset?: string })[],
-  ): readonly SourceSpec[] {
+  data(sources?: string | readonly GivenSource[]): readonly SourceSpec[] {
     if (sources !== undefined) {
-      const list = typeof sources === 'string' ? [sources] : sources
-      const specs = list.map(item => ({ weight: 1, ...(typeof item === 'string' ? { manifest: item } : item) }))
-      for (const { manifest } of specs) datasetPath(manifest, this.cwd)
-      this.#sources = specs
+      this.#data.setSources(sources)
       this.#changed('data')
     }
-    const rows = this.#sources.map(({ manifest, weight, subset }) => [manifest, String(weight), subset ?? ''])
-    return readable([...this.#sources], formatTable(['dataset', 'weight', 'subset'], rows))
+    return this.#data.sources
   }
 
   /** Says which held-out sets are measured, name -> dataset. Without an argument: what is set. */
   probes(probes?: Readonly<Record<string, string>>): readonly ProbeSpec[] {
     if (probes !== undefined) {
-      const specs = Object.entries(probes).map(([name, manifest]) => ({ name, manifest }))
-      for (const { manifest } of specs) datasetPath(manifest, this.cwd)
-      this.#probes = specs
+      this.#data.setProbes(probes)
       this.#changed('data')
     }
-    return readable(
-      [...this.#probes],
-      formatTable(
-        ['probe', 'dataset'],
-        this.#probes.map(p => [p.name, p.manifest]),
-      ),
-    )
+    return this.#data.probes
   }
 
   /**
@@ -223,11 +221,7 @@ export class Lab {
   train(options: TrainOptions = {}): TrainingRun {
     this.#checkIdle('train')
     const live = this.#loaded()
-    if (this.#sources.length === 0 && options.recipe === undefined)
-      throw new LabError(
-        'SESSION_DATA',
-        "say what to train on first: lab.data(['demo/code', 'demo/math']), or lab.data('the-stack')",
-      )
+    const sources = this.#data.recipeSources(options.recipe !== undefined)
     const name = options.name ?? freeRunName(this.runsDir, live.plan === null ? 'full' : 'expansion')
     const dir = join(this.runsDir, name)
     // weights that no directory holds are saved with the run, so that its recipe can be run again
@@ -235,21 +229,21 @@ export class Lab {
     const recipe = sessionRecipe({
       live,
       modelDir,
-      sources: this.#sources.map(source => ({ ...source, manifest: datasetPath(source.manifest, this.cwd) })),
-      probes: this.#probes.map(probe => ({
-        maxTokens: 4096,
-        ...probe,
-        manifest: datasetPath(probe.manifest, this.cwd),
-      })),
+      sources,
+      probes: this.#data.recipeProbes(),
       options: { ...options, name },
       isDemo: live.base === demoBase(),
       cwd: this.cwd,
     })
-    return this.#begin(name, dir, recipe, startWork({ live, engine: this.engine, device: this.#device, modelDir }))
+    const work = startWork({ live, engine: this.engine, device: this.#device, modelDir })
+    return this.#begin({ name, dir, recipe, work })
   }
 
-  /** Continues an interrupted run exactly; the live model becomes that of the run. */
-  async resume(runDir: string): Promise<TrainingRun> {
+  /**
+   * Continues an interrupted run exactly and returns at once; `await` the run for its end. The live model becomes that of
+   * the run. Not async: a promise of a run would only be kept when the run has ended.
+   */
+  resume(runDir: string): TrainingRun {
     this.#checkIdle('resume a run')
     const dir = resolve(this.cwd, runDir)
     const recipe = parseRecipe(readRun(dir)['recipe'], { origin: join(dir, runFile), baseDir: dir })
@@ -263,7 +257,7 @@ export class Lab {
         this.#changed('model')
       },
     })
-    return this.#begin(basename(dir), dir, recipe, work)
+    return this.#begin({ name: basename(dir), dir, recipe, records: recordsToResume(dir), work })
   }
 
   /** Scores the live model, gates as they are, on held-out sets (default those of `probes()`). */
@@ -272,12 +266,11 @@ export class Lab {
     { maxTokens = 4096 }: { maxTokens?: number } = {},
   ): Promise<Evaluation[]> {
     const live = this.#loaded()
-    const wanted = probes ? Object.entries(probes).map(([name, manifest]) => ({ name, manifest })) : this.#probes
     const signal = this.#signal()
     const results = await scoreProbes({
       model: live.model,
       tokenizer: live.tokenizer,
-      probes: wanted.map(({ name, manifest }) => ({ name, path: datasetPath(manifest, this.cwd) })),
+      probes: this.#data.probePaths(probes),
       maxTokens,
       gates: live.gateTensors(),
       onProgress: (done, total) => this.events.emit('progress', { label: 'measuring', done, total }),
@@ -338,19 +331,35 @@ export class Lab {
     return logitsOf(model.config, model.weights, hidden)
   }
 
+  /**
+   * One of the nine steps of the walk through block expansion, computed from the live model: `ladder`, `copy`, `zero`, `proof`,
+   * `first-step`, `freeze`, `train`, `contribution`, `quiz`.
+   * @param which its number from 1 to 9, or its name
+   */
+  async step(which: number | string, options: LessonOptions = {}): Promise<Lesson> {
+    const lesson = await lessonOf(which, this.#subject(), options)
+    return readable(lesson, lessonText(lesson, { width: 100 }).join('\n'))
+  }
+
+  /** Whether an answer (`a`, `b`, `c`) to a question of the quiz is right, and why. */
+  answer(question: number, choice: string): { right: boolean; text: string } {
+    const checked = checkAnswer(question, choice)
+    return readable(checked, checked.text)
+  }
+
   /** Says that weights were changed by hand (`lab.model.parameter(path).write(...)`), so that runs keep them. */
   markChanged(): void {
     this.#loaded().isChanged = true
     this.#changed('model')
   }
 
-  /** Writes the live model as a Hugging Face directory; resolves to its path. */
+  /**
+   * Writes the live model as a Hugging Face directory, in the place of a model that is there; resolves to its path.
+   * @throws LabError SESSION_SAVE for the directory that the model came from, with which it is compared
+   */
   async save(dir: string, { dtype }: { dtype?: ModelConfig['dtype'] } = {}): Promise<string> {
-    const { model, base } = this.#loaded()
     const path = resolve(this.cwd, dir)
-    const signal = this.#signal()
-    const options = { companionsFrom: base, dtype: dtype ?? model.config.dtype }
-    await saveResult(path, model, { ...options, ...(signal ? { signal } : {}) })
+    await this.#loaded().save(path, dtype, this.#signal())
     return path
   }
 
@@ -368,21 +377,25 @@ export class Lab {
         'SESSION_CHANGED',
         'the live weights are nowhere else: await lab.save(dir), then load them on the other device',
       )
-    const engine = createEngine(device, this.#threads === undefined ? {} : { threads: this.#threads })
+    const engine = createEngine(device, this.#engineOptions)
     const next = live
-      ? await LiveModel.load(live.source, engine).catch(async (error: unknown) => {
+      ? await live.onEngine(engine).catch(async (error: unknown) => {
           await engine.dispose()
           throw error
         })
       : null
-    if (live && next && live.plan) await next.expand(live.plan)
-    if (live && next) next.trainable = live.trainable
     live?.dispose()
     await this.#engine?.dispose()
     this.#engine = engine
     this.#live = next
     this.#device = device
     this.#changed('device')
+  }
+
+  /** The page of all runs in `runsDir`, on 127.0.0.1; started on first use, it ends with the session. */
+  async serve(): Promise<LiveServer> {
+    this.#server ??= LiveServer.start({ runs: [this.runsDir], controls: liveControls(this) })
+    return this.#server
   }
 
   /** Stops the run that goes on; it writes a checkpoint first. */
@@ -397,41 +410,26 @@ export class Lab {
       () => {},
       () => {},
     )
+    await this.#server?.then(server => server.close())
+    this.#server = null
     this.#live?.dispose()
     this.#live = null
     await this.#engine?.dispose()
     this.#engine = null
   }
 
-  #begin(
-    name: string,
-    dir: string,
-    recipe: Recipe,
-    work: ConstructorParameters<typeof TrainingRun>[0]['work'],
-  ): TrainingRun {
-    const run = new TrainingRun({ name, dir, recipe, work })
+  #begin(options: TrainingRunOptions): TrainingRun {
+    const run = new TrainingRun(options)
     this.#runs.push(run)
-    this.#forward(run)
+    for (const name of runEventNames) this.#forward(run, name)
     this.events.emit('run', { run })
     const changed = () => this.#changed('run')
     run.then(changed, changed)
     return run
   }
 
-  #forward(run: TrainingRun): void {
-    const names: (keyof RunEvents)[] = [
-      'status',
-      'engine',
-      'resolved',
-      'layerMap',
-      'trainable',
-      'memory',
-      'warning',
-      'record',
-      'checkpoint',
-      'frozen',
-    ]
-    for (const name of names) run.events.on(name, event => this.events.emit(name, event))
+  #forward<Name extends keyof RunEvents>(run: TrainingRun, name: Name): void {
+    run.events.on(name, event => this.events.emit(name, event as LabEvents[Name]))
   }
 
   #changed(what: LabEvents['state']['what']): void {
@@ -452,6 +450,22 @@ export class Lab {
     return { model: live.model, tokenizer: live.tokenizer, gates: live.gateTensors() }
   }
 
+  #subject(): LessonSubject {
+    const { model, tokenizer, base, trainable } = this.#loaded()
+    const signal = this.#signal()
+    const probes = this.#data.probePaths()
+    return {
+      model,
+      tokenizer,
+      base,
+      trainable,
+      plan: this.#plan,
+      run: this.run,
+      openProbes: options => openProbes(probes, { tokenizer, ...options }),
+      ...(signal ? { signal } : {}),
+    }
+  }
+
   #checkIdle(what: string): void {
     if (this.run && !this.run.isOver)
       throw new LabError(
@@ -460,15 +474,11 @@ export class Lab {
       )
   }
 
-  async #directoryOf(where: string): Promise<string> {
-    if (where === 'demo') return demoBase()
+  #directoryOf(where: string): Promise<string> {
     const signal = this.#signal()
-    const path = isHubAddress(where) ? where : resolve(this.cwd, where)
-    const model = join(path, modelFolder)
-    if (existsSync(join(path, runFile)) && existsSync(model)) return model
     const onProgress = ({ bytes, totalBytes }: HubProgress) =>
       this.events.emit('progress', { label: `downloading ${where}`, done: bytes, total: totalBytes })
-    return resolveModelDir(path, { onProgress, ...(signal ? { signal } : {}) })
+    return modelDirectoryOf(where, this.cwd, { onProgress, ...(signal ? { signal } : {}) })
   }
 
   #records(runs?: readonly (string | TrainingRun)[]): RunRecords[] {
@@ -477,8 +487,4 @@ export class Lab {
       throw new LabError('SESSION_RUN', 'there is no run yet: lab.train(), or name run directories: { runs: [dir] }')
     return wanted.map(run => recordsOf(run, { cwd: this.cwd, folder: this.runsDir }))
   }
-}
-
-function demoBase(): string {
-  return join(packageRoot(), 'datasets', 'demo', 'base')
 }

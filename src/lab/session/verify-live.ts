@@ -25,11 +25,10 @@ export async function proveIdentity(
     const { config } = live.model
     const own = prompt === undefined ? [] : [live.tokenizer.encode(prompt, { addSpecialTokens: true })]
     const rows = [...own.map(row => row.slice(0, config.maxPositionEmbeddings)), ...randomRows(config)]
-    const report = await verifyIdentity(base, live.model, rows, { gates: live.gateTensors() })
-    signal?.throwIfAborted()
+    const report = await verifyIdentity(base, live.model, rows, { gates: live.gateTensors(), signal })
     const closed = new Map(live.newLayers().map(layer => [layer, scalar(0)]))
     const isComparable = readProvenance(base.config) === null
-    const gatesClosed = isComparable ? await verifyIdentity(base, live.model, rows, { gates: closed }) : null
+    const gatesClosed = isComparable ? await verifyIdentity(base, live.model, rows, { gates: closed, signal }) : null
     return { ...report, gatesClosed, newLayers: live.newLayers() }
   } finally {
     base.dispose()
@@ -47,5 +46,6 @@ export function proofText({ gatesClosed, newLayers, ...report }: SessionProof): 
 function verdict({ identical, maxAbsDiff, positions, nonFinite }: IdentityReport): string {
   if (identical) return `identical, bit for bit, over ${positions} positions`
   const found = nonFinite > 0 ? `${nonFinite} positions with a logit that is not finite, ` : ''
+  if (maxAbsDiff === null) return `${found}nothing to compare`
   return `${found}logits differ by up to ${maxAbsDiff.toPrecision(3)} over ${positions} positions`
 }

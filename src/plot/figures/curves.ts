@@ -14,6 +14,7 @@ import {
 } from '../figure.js'
 import { assignColors, runStyle } from '../palette.js'
 import { smooth } from '../smooth.js'
+import { withoutOutliers } from './outliers.js'
 
 /** One measured quantity of one run. `low` and `high` bound it where a confidence is known; arrays are of equal length and are not changed. */
 export interface Curve {
@@ -37,6 +38,10 @@ export interface CurveOptions {
   logY?: boolean
   /** Points drawn of each curve at most; default 1500. */
   maxPoints?: number
+  /** Let the outermost 5 % of the values run out of the panel instead of stretching its axis (default false). */
+  clipOutliers?: boolean
+  /** All runs that there are, drawn or not, so that hiding one changes no colour or dash of another; default those of the curves. */
+  allRuns?: readonly string[]
   /** Moments worth a vertical line: a resume, the end of warm-up. */
   marks?: { x: number; text: string }[]
 }
@@ -73,6 +78,11 @@ const MAX_MARKERS = 40
 /** Colours that no known probe has, for runs beside a panel of probes. */
 const neutralColors: ColorName[] = ['ink', 'purple', 'orange', 'sky']
 
+/** The runs of the curves, after those that keep their place although nothing of them is drawn. */
+function runsOf(curves: Curve[], allRuns: readonly string[] = []): string[] {
+  return unique([...allRuns, ...curves.map(curve => curve.run)])
+}
+
 function colorsOf(names: string[], runs: string[], colorBy: ColorBy): (curve: Curve) => ColorName {
   if (colorBy === 'neutral') return curve => neutralColors[runs.indexOf(curve.run) % neutralColors.length]!
   const byRun = colorBy === 'run' || (names.length === 1 && runs.length > 1)
@@ -80,9 +90,9 @@ function colorsOf(names: string[], runs: string[], colorBy: ColorBy): (curve: Cu
   return curve => colors.get(byRun ? curve.run : curve.name)!
 }
 
-function looksOf(curves: Curve[], colorBy: ColorBy): Look[] {
+function looksOf(curves: Curve[], { colorBy, allRuns }: Pick<CurveOptions, 'allRuns'> & { colorBy: ColorBy }): Look[] {
   const names = unique(curves.map(curve => curve.name))
-  const runs = unique(curves.map(curve => curve.run))
+  const runs = runsOf(curves, allRuns)
   const colorOf = colorsOf(names, runs, colorBy)
   return curves.map(curve => {
     const parts = [...(names.length > 1 ? [curve.name] : []), ...(runs.length > 1 ? [curve.run] : [])]
@@ -118,8 +128,7 @@ function picked(all: Value[], indices: number[]): Value[] {
   return indices.map(i => all[i] ?? null)
 }
 
-function lineOf(curve: Curve, look: Look, y: Value[], faint: boolean, maxPoints: number): LineSeries {
-  const x = values(curve.x)
+function lineOf([x, y]: [Value[], Value[]], look: Look, faint: boolean, maxPoints: number): LineSeries {
   const indices = sampleIndices(x, y, { maxPoints, method: faint ? 'minMax' : 'lttb' })
   return {
     kind: 'line',
@@ -151,18 +160,18 @@ export function curveSeries(
   curves: Curve[],
   options: CurveOptions & { colorBy: ColorBy },
 ): { series: Series[]; legend: LegendEntry[] } {
-  const { smoothing = 0, maxPoints = 1500, colorBy } = options
-  const looks = looksOf(curves, colorBy)
+  const { smoothing = 0, maxPoints = 1500 } = options
+  const looks = looksOf(curves, options)
   const bands: Series[] = []
   const raw: Series[] = []
   const lines: Series[] = []
   curves.forEach((curve, i) => {
     const look = looks[i]!
-    const y = values(curve.y)
+    const [x, y] = [values(curve.x), values(curve.y)]
     bands.push(...bandOf(curve, look, maxPoints))
-    if (smoothing > 0) raw.push(lineOf(curve, look, y, true, maxPoints))
+    if (smoothing > 0) raw.push(lineOf([x, y], look, true, maxPoints))
     // a single raw value is worth no moving average; smooth() keeps it as it is
-    lines.push(lineOf(curve, look, smooth(y, smoothing), false, maxPoints))
+    lines.push(lineOf([x, smooth(y, smoothing)], look, false, maxPoints))
   })
   return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks) }
 }
@@ -172,13 +181,15 @@ export function curvePanel(
   curves: Curve[],
   options: CurveOptions & { colorBy: ColorBy; yAxis: Axis; zeroLine?: boolean; notes?: Annotation[]; title?: string },
 ): Panel {
-  const { yAxis, zeroLine = false, notes = [], title = '', marks = [], logY = false } = options
+  const { zeroLine = false, notes = [], title = '', marks = [], logY = false, clipOutliers = false } = options
+  const drawn = curveSeries(curves, options)
+  const yAxis: Axis = { ...options.yAxis, scale: logY ? 'log' : options.yAxis.scale }
   return {
     title,
     xAxis: xAxisOf(options),
-    yAxis: { ...yAxis, scale: logY ? 'log' : yAxis.scale },
+    yAxis: clipOutliers ? withoutOutliers(yAxis, drawn.series, { zeroLine }) : yAxis,
     zeroLine,
-    ...curveSeries(curves, options),
+    ...drawn,
     annotations: [...notes, ...marks.map(mark => ({ kind: 'vline' as const, ...mark }))],
   }
 }

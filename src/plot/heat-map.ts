@@ -30,7 +30,7 @@ export function heatMap(data: ArrayLike<number>, shape: readonly number[]): stri
   const side = Math.max(2, Math.floor(WIDTH_PX / Math.max(xs.length, ys.length)))
   const rects = ys.flatMap((y, i) =>
     xs.map((x, j) => {
-      const fill = colour(data[y * columns + x]!, largest)
+      const fill = heatColor(data[y * columns + x]!, largest)
       return `<rect x="${j * side}" y="${i * side}" width="${side}" height="${side}" fill="${fill}"/>`
     }),
   )
@@ -44,7 +44,8 @@ function samples(length: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor((i * length) / count))
 }
 
-function colour(value: number, largest: number): string {
+/** Blue below zero, vermillion above, white at zero, full at the largest magnitude; black for what is no number. */
+export function heatColor(value: number, largest: number): string {
   if (!Number.isFinite(value)) return '#000'
   const share = largest === 0 ? 0 : Math.abs(value) / largest
   const end = value < 0 ? negative : positive

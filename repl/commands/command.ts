@@ -1,0 +1,185 @@
+/** What a command is, and how its arguments become values. */
+import { didYouMean, LabError } from '../../src/index.js'
+import { splitWords } from './words.js'
+
+/** What an argument is: decides how it is checked and completed. */
+export type ArgumentKind =
+  | 'model'
+  | 'path'
+  | 'dataset'
+  | 'run'
+  | 'figure'
+  | 'rule'
+  | 'layer'
+  | 'device'
+  | 'command'
+  | 'number'
+  | 'integer'
+  | 'text'
+
+export interface ArgumentSpec {
+  name: string
+  kind: ArgumentKind
+  isRequired?: boolean
+  /** Takes every further word. */
+  isRest?: boolean
+}
+
+export interface OptionSpec {
+  kind: 'integer' | 'number' | 'text' | 'path' | 'layers' | 'choice'
+  choices?: readonly string[]
+  about: string
+}
+
+export type OptionValue = string | number | number[]
+
+/** The arguments of a command line, checked. */
+export interface Arguments {
+  /** Words that are no options, in order. */
+  words: string[]
+  /** `name=value`, by name. */
+  options: Record<string, OptionValue>
+  /** Everything after the command's name, as it was typed. */
+  text: string
+}
+
+/** What a command may ask about the session before it says what is to be done. */
+export interface Surroundings {
+  /** Status of the newest run; null without one. */
+  runStatus: string | null
+  /** Directory of the newest run; null without one. */
+  runDir: string | null
+}
+
+/** Things that are done to the session rather than by a cell. */
+export interface SessionActions {
+  print(text: string): void
+  /** Runs TypeScript as a cell; resolves to whether it ended well. */
+  runCell(code: string): Promise<boolean>
+  /** Runs lines as if they were typed; stops at the first that fails. */
+  runLines(lines: readonly string[]): Promise<boolean>
+  exportNotebook(path: string): void
+  variables(): string
+  /** All commands and keys, or one command. */
+  help(name?: string): string
+  doctor(): Promise<void>
+  /** Opens the user's editor on a text; resolves to what was saved, or null when nothing was. */
+  edit(text: string): Promise<string | null>
+  /** Puts a text at the prompt. */
+  setPrompt(text: string): void
+  openSteps(first: number, prompt: string): Promise<boolean>
+  demo(): Promise<void>
+  leave(): void
+  readFile(path: string): string
+}
+
+interface CommandHead {
+  name: string
+  /** Section of the help. */
+  group: 'model' | 'training' | 'session'
+  /** One line. */
+  about: string
+  arguments: readonly ArgumentSpec[]
+  options: Readonly<Record<string, OptionSpec>>
+  /** Options of any other name are allowed too, `name=value`. */
+  hasFreeOptions?: boolean
+  examples: readonly string[]
+}
+
+/** A command that is a cell: `toCell` gives its TypeScript, which is what a notebook gets. */
+export interface CellCommand extends CommandHead {
+  toCell(given: Arguments, about: Surroundings): string
+}
+
+export interface ActionCommand extends CommandHead {
+  /** The rest of the line is one text: nothing is cut or checked. */
+  isRaw?: boolean
+  act(given: Arguments, actions: SessionActions): Promise<void> | void
+}
+
+export type Command = CellCommand | ActionCommand
+
+export function commandError(message: string): LabError {
+  return new LabError('COMMAND', message)
+}
+
+/** `:plan [groups=N] ...`: how a command is written. */
+export function usageOf({ name, arguments: positional, options }: Command): string {
+  const words = positional.map(({ name: word, isRequired, isRest }) => {
+    const text = `${word}${isRest ? ' ...' : ''}`
+    return isRequired ? `<${text}>` : `[${text}]`
+  })
+  const pairs = Object.keys(options).map(option => `[${option}=]`)
+  return [`:${name}`, ...words, ...pairs].join(' ')
+}
+
+/** Checks the words after a command's name. @throws LabError COMMAND that says what was expected */
+export function parseArguments(command: Command, text: string): Arguments {
+  const given: Arguments = { words: [], options: {}, text: text.trim() }
+  if ('isRaw' in command && command.isRaw) return given
+  for (const { text: word } of splitWords(text)) {
+    const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word)
+    if (pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions || !takesText(command)))
+      given.options[pair[1]!] = optionValue(command, pair[1]!, pair[2]!)
+    else given.words.push(word)
+  }
+  checkWords(command, given.words)
+  return given
+}
+
+/** Whether a word with `=` may be meant as it is: only where any text may stand. */
+function takesText({ arguments: positional }: Command): boolean {
+  return positional.some(({ kind }) => kind === 'text')
+}
+
+function optionValue(command: Command, name: string, text: string): OptionValue {
+  const spec = command.options[name]
+  if (!spec) {
+    if (command.hasFreeOptions) return text
+    const known = Object.keys(command.options)
+    const expected = known.length > 0 ? `its options are ${known.join(', ')}` : 'it takes no options'
+    throw commandError(`:${command.name} has no option "${name}"; ${expected}.${didYouMean(name, known)}`)
+  }
+  const fail = (expected: string): never => {
+    throw commandError(`:${command.name} ${name}=: expected ${expected}, got "${text}".`)
+  }
+  if (spec.kind === 'layers') {
+    if (!/^\d+(,\d+)*$/.test(text)) fail('block indices with commas between them, such as 2,5,8')
+    return text.split(',').map(Number)
+  }
+  if (spec.kind === 'choice' && !spec.choices!.includes(text))
+    throw commandError(
+      `:${command.name} ${name}=: expected ${spec.choices!.join(', ')}, got "${text}".${didYouMean(text, spec.choices!)}`,
+    )
+  if (spec.kind !== 'integer' && spec.kind !== 'number') return text
+  const number = Number(text)
+  if (text === '' || !Number.isFinite(number)) fail('a number')
+  if (spec.kind === 'integer' && !Number.isSafeInteger(number)) fail('a whole number')
+  return number
+}
+
+function checkWords(command: Command, words: string[]): void {
+  const { arguments: positional } = command
+  const required = positional.filter(({ isRequired }) => isRequired)
+  const missing = required[words.length]
+  if (words.length < required.length)
+    throw commandError(`:${command.name} needs ${missing!.name}: ${usageOf(command)}, such as ${command.examples[0]}`)
+  const hasRest = positional.some(({ isRest }) => isRest)
+  if (!hasRest && words.length > positional.length) {
+    const surplus = words[positional.length]!
+    const expected = positional.length === 0 ? 'no words' : `at most ${positional.length}`
+    const hint = didYouMean(surplus, Object.keys(command.options))
+    throw commandError(`:${command.name} takes ${expected}, got "${surplus}" too: ${usageOf(command)}.${hint}`)
+  }
+  for (const [index, word] of words.entries()) checkWord(command, positional[index] ?? positional.at(-1)!, word)
+}
+
+function checkWord(command: Command, { name, kind }: ArgumentSpec, word: string): void {
+  if (kind !== 'number' && kind !== 'integer' && kind !== 'layer') return
+  const number = Number(word)
+  const isWhole = kind === 'number' || (Number.isSafeInteger(number) && number >= 0)
+  if (word.trim() === '' || !Number.isFinite(number) || !isWhole)
+    throw commandError(
+      `:${command.name}: expected ${kind === 'number' ? 'a number' : 'a whole number'} for ${name}, got "${word}": ${usageOf(command)}`,
+    )
+}

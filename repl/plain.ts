@@ -1,0 +1,135 @@
+/** The session as plain lines: for pipes, files, dumb terminals and screen readers. Nothing is drawn twice or moved. */
+import { createInterface } from 'node:readline'
+import { Emitter, formatCount, formatDuration, type TrainingRun } from '../src/index.js'
+import { exitCodes } from './cli/exit.js'
+import type { Stream } from './cli/output.js'
+import { isCommandLine } from './commands/command-line.js'
+import { doctorText } from './doctor-text.js'
+import { ReplSession, type SessionEvents } from './session/repl-session.js'
+
+export interface PlainOptions {
+  cwd: string
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean }
+  stdout: Stream
+  stderr: Stream
+  device?: string
+}
+
+/** Seconds between two lines about a run. */
+const progressSeconds = 10
+
+/** Lines that cannot begin a statement: they continue the block before them. */
+const continues = /^\s*(?:[.})\]?&|*+,]|else\b|catch\b|finally\b|while\s*\()/
+
+/**
+ * Runs what comes from stdin, line by line, and returns the exit code. From a terminal it asks with a prompt and goes on after an
+ * error; from a pipe or file it echoes nothing and stops at the first error with code 1.
+ */
+export async function runPlain(options: PlainOptions): Promise<number> {
+  const { stdin, cwd, device } = options
+  const isTyped = stdin.isTTY === true
+  const events = new Emitter<SessionEvents>()
+  const abort = new AbortController()
+  let isLeaving = false
+  const reader = createInterface({ input: stdin, terminal: false })
+  const lines = reader[Symbol.asyncIterator]()
+  printEvents(events, options, isTyped)
+  events.on('leave', () => {
+    isLeaving = true
+  })
+  events.on('question', ({ prompt, answer }) => {
+    options.stdout.write(prompt)
+    void lines.next().then(({ value, done }) => answer(done ? '' : String(value)))
+  })
+  const session = await ReplSession.open({
+    cwd,
+    events,
+    doctor: () => doctorText(abort.signal),
+    canWalk: false,
+    size: () => ({ columns: options.stdout.columns || 100, rows: options.stdout.rows || 32, color: false }),
+    ...(device === undefined ? {} : { device }),
+  })
+  followRuns(session, options)
+  const onInterrupt = () => stopSomething(session, options)
+  process.on('SIGINT', onInterrupt)
+  let isGood = true
+  try {
+    for await (const block of blocksOf(lines, session, isTyped ? options.stdout : null)) {
+      if (block.trim() !== '') isGood = await session.submit(block)
+      if (isLeaving || (!isGood && !isTyped)) break
+    }
+    if (isGood && !isTyped && session.lab.run && !session.lab.run.isOver) await session.submit('await lab.run')
+  } finally {
+    process.off('SIGINT', onInterrupt)
+    reader.close()
+    await session.dispose()
+  }
+  return isGood || isTyped ? exitCodes.done : exitCodes.failed
+}
+
+/** Ctrl-C: what runs, then the run in the background, then the program. */
+function stopSomething(session: ReplSession, { stderr }: PlainOptions): void {
+  if (session.interrupt()) return
+  if (session.lab.run && !session.lab.run.isOver) {
+    stderr.write('stopping the run; :resume continues it\n')
+    session.lab.interrupt()
+    return
+  }
+  process.exit(exitCodes.interrupted)
+}
+
+function printEvents(events: Emitter<SessionEvents>, { stdout, stderr }: PlainOptions, isTyped: boolean): void {
+  events.on('print', ({ kind, text, count }) => {
+    if (kind === 'input') return
+    const toError = kind === 'error' || kind === 'warning' || (kind === 'note' && !isTyped)
+    const lead = kind === 'result' && isTyped ? `Out[${count}]: ${text.includes('\n') ? '\n' : ''}` : ''
+    ;(toError ? stderr : stdout).write(`${lead}${text}\n`)
+  })
+}
+
+/** A line now and then while a run goes on, and one at its end. */
+function followRuns({ lab }: ReplSession, { stderr }: PlainOptions): void {
+  let last = 0
+  lab.events.on('record', record => {
+    const { run } = lab
+    if (!run || record.kind !== 'train' || Date.now() - last < 1000 * progressSeconds) return
+    last = Date.now()
+    stderr.write(`${run.statusLine()}\n`)
+  })
+  lab.events.on('run', ({ run }) => {
+    const tell = () => stderr.write(`${endLine(run)}\n`)
+    run.then(tell, tell)
+  })
+}
+
+function endLine(run: TrainingRun): string {
+  const last = run.records.at(-1)
+  const work = last ? `, ${formatCount(last.tokens)} tokens in ${formatDuration(last.seconds)}` : ''
+  return `${run.name}: ${run.status} at step ${run.step} of ${run.steps}${work}`
+}
+
+/** Blocks that can be run: a line, or as many as it takes to be complete. */
+async function* blocksOf(
+  lines: AsyncIterator<string>,
+  session: ReplSession,
+  prompt: Stream | null,
+): AsyncGenerator<string> {
+  let block = ''
+  let ahead: IteratorResult<string> | null = null
+  for (;;) {
+    prompt?.write(block === '' ? `In [${session.nextCount}]: ` : '   ...: ')
+    const next: IteratorResult<string> = ahead ?? (await lines.next())
+    ahead = null
+    if (next.done) break
+    block = block === '' ? next.value : `${block}\n${next.value}`
+    if (!isCommandLine(block) && !session.isComplete(block)) continue
+    // a script may go on with the next line; who types has to end the line with what continues it
+    if (prompt === null && !isCommandLine(block)) {
+      ahead = await lines.next()
+      if (!ahead.done && continues.test(ahead.value)) continue
+    }
+    yield block
+    block = ''
+  }
+  if (block.trim() !== '') yield block
+}

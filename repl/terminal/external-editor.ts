@@ -1,0 +1,19 @@
+/** The user's own editor on a text. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Opens `$VISUAL`, `$EDITOR` or vi on a text and returns what was saved; null when the editor failed. */
+export function editInEditor(text: string, env: Record<string, string | undefined>): string | null {
+  const folder = mkdtempSync(join(tmpdir(), 'llama-pro-'))
+  const file = join(folder, 'input.ts')
+  const [program = 'vi', ...args] = (env['VISUAL'] || env['EDITOR'] || 'vi').split(' ')
+  try {
+    writeFileSync(file, `${text}\n`)
+    const { status } = spawnSync(program, [...args, file], { stdio: 'inherit' })
+    return status === 0 ? readFileSync(file, 'utf8') : null
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,496 @@
+import type { Lab, LabEvents } from '../../src/index.js'
+import { wantsColor } from '../cli/style.js'
+import { isCommandLine } from '../commands/command-line.js'
+import { withText } from '../editor/buffer.js'
+import { looksComplete } from '../editor/complete-text.js'
+import { type Key, KeyParser } from '../editor/keys.js'
+import {
+  emptyPrompt,
+  type PromptEffect,
+  type PromptState,
+  type PromptWorld,
+  pressKey,
+  showCompletions,
+  suggestionOf,
+} from '../editor/prompt.js'
+import type { ReplSession, SessionEvents } from '../session/repl-session.js'
+import { highlight } from '../ui/highlight.js'
+import type { InkRenderer } from '../ui/ink-renderer.js'
+import { type Look, makeLook } from '../ui/look.js'
+import { frameOf, type View } from '../ui/view.js'
+import { editInEditor } from './external-editor.js'
+import { guardTerminal, terminalOf } from './guard-terminal.js'
+import type { TypedHistory } from './history-file.js'
+import { type Heavy, loadHeavy } from './load-heavy.js'
+import { inputLabel, paintPrint } from './paint-print.js'
+import { Screen } from './screen.js'
+import type { StepWalk } from './step-walk.js'
+import { TtyInput } from './tty-input.js'
+
+export interface TerminalOptions {
+  cwd: string
+  history: TypedHistory
+  /** Shown at the first prompt; Enter runs it. */
+  offer: string
+  device?: string
+  threads?: number
+}
+
+/** Milliseconds: an escape character alone is the key after this; loading waits for a pause in typing; redraws while a run goes on. */
+const escapeMs = 40
+const pauseMs = 150
+const redrawMs = 100
+
+interface Question {
+  label: string
+  isPassword: boolean
+  answer: (text: string) => void
+  state: PromptState
+}
+
+/** The session on a terminal: keys in, frames and printed lines out. */
+export class TerminalRepl {
+  readonly #options: TerminalOptions
+  readonly #screen = new Screen(terminalOf(process.stdout))
+  readonly #look: Look
+  readonly #color: boolean
+  readonly #parser = new KeyParser()
+  readonly #input: TtyInput
+  #undo: () => void = () => {}
+  #prompt = emptyPrompt
+  #offer: string
+  #hint = ''
+  /** What a run says it is doing. */
+  #phase = ''
+  #about = ''
+  #unfinished = ''
+  #running: { text: string; since: number; waiting: number } | null = null
+  #question: Question | null = null
+  #steps: StepWalk | null = null
+  #heavy: Heavy | null = null
+  #session: Promise<ReplSession> | null = null
+  #live: ReplSession | null = null
+  #ink: InkRenderer | null = null
+  #printed: string[] = []
+  #isScheduled = false
+  #lastKeyAt = 0
+  #escapeTimer: NodeJS.Timeout | undefined
+  #redrawTimer: NodeJS.Timeout | undefined
+  #isLeaving = false
+  #leaveAsked = false
+  #end: (exitCode: number) => void = () => {}
+
+  constructor(options: TerminalOptions) {
+    this.#options = options
+    this.#offer = options.offer
+    this.#color = wantsColor(true, process.env)
+    this.#look = makeLook({ color: this.#color, isDumb: process.env['TERM'] === 'dumb' })
+    this.#input = new TtyInput({ onText: text => this.#type(text), onEnd: () => void this.#leave(129) })
+  }
+
+  /** Shows the prompt and stays until the user leaves; resolves to the exit code. */
+  async run(banner: string): Promise<number> {
+    const ended = new Promise<number>(resolve => {
+      this.#end = resolve
+    })
+    this.#undo = guardTerminal({
+      onResize: () => {
+        this.#screen.resized()
+        this.#schedule()
+      },
+      onExit: () => this.#screen.close(),
+      onSignal: exitCode => void this.#leave(exitCode),
+      onWarning: text => this.#print(this.#look.yellow(text)),
+      onText: text => this.#print(text),
+    })
+    this.#screen.open()
+    this.#screen.print(banner)
+    this.#draw()
+    await this.#loadInk()
+    void this.#loadWhenIdle()
+    return ended
+  }
+
+  async #loadInk(): Promise<void> {
+    // React's development build is several times slower, and it decides when it is loaded
+    const before = process.env['NODE_ENV']
+    process.env['NODE_ENV'] = 'production'
+    const { createInkRenderer } = await import('../ui/ink-renderer.js')
+    if (before === undefined) Reflect.deleteProperty(process.env, 'NODE_ENV')
+    else process.env['NODE_ENV'] = before
+    this.#ink = createInkRenderer(this.#view())
+    this.#schedule()
+  }
+
+  async #loadWhenIdle(): Promise<void> {
+    while (performance.now() - this.#lastKeyAt < pauseMs) await new Promise(resolve => setTimeout(resolve, pauseMs))
+    const session = await this.#open().catch((error: unknown) => this.#fail(error))
+    if (!session) return
+    await new Promise(resolve => setTimeout(resolve, pauseMs))
+    if (!session.isRunning) await session.warmUp()
+  }
+
+  // ---- the session
+
+  #open(): Promise<ReplSession> {
+    this.#session ??= this.#openSession()
+    return this.#session
+  }
+
+  async #openSession(): Promise<ReplSession> {
+    this.#heavy = await loadHeavy()
+    const { ReplSession, doctorText, library } = this.#heavy
+    const { cwd, device, threads } = this.#options
+    const events = new library.Emitter<SessionEvents>()
+    this.#listen(events)
+    const session = await ReplSession.open({
+      cwd,
+      events,
+      edit: text => this.#edit(text),
+      canWalk: true,
+      size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows, color: this.#color }),
+      doctor: () => doctorText(new AbortController().signal),
+      ...(device === undefined ? {} : { device }),
+      ...(threads === undefined ? {} : { threads }),
+    })
+    this.#live = session
+    this.#input.interruptThrough(session.interruptBuffer)
+    this.#followLab(session.lab)
+    this.#schedule()
+    return session
+  }
+
+  #listen(events: {
+    on<N extends keyof SessionEvents>(name: N, listener: (event: SessionEvents[N]) => void): unknown
+  }): void {
+    events.on('print', event => this.#print(paintPrint(event, this.#look, this.#heavy?.ts ?? null)))
+    events.on('unfinished', ({ text }) => {
+      this.#unfinished = text
+      this.#schedule()
+    })
+    events.on('running', ({ text, waiting }) => {
+      this.#running = text === null ? null : { text, since: Date.now(), waiting }
+      if (text !== null) this.#tick()
+      this.#schedule()
+    })
+    events.on('question', ({ prompt, isPassword, answer }) => {
+      this.#question = { label: prompt, isPassword, answer, state: emptyPrompt }
+      this.#schedule()
+    })
+    events.on('steps', ({ first, prompt }) => this.#openSteps(first, prompt))
+    events.on('prompt', ({ text }) => {
+      this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text) }
+      this.#schedule()
+    })
+    events.on('leave', () => void this.#leave(0))
+  }
+
+  /** What the run does is shown at most ten times a second. */
+  #followLab(lab: Lab): void {
+    const soon = () => {
+      this.#redrawTimer ??= setTimeout(() => {
+        this.#redrawTimer = undefined
+        this.#draw()
+      }, redrawMs)
+    }
+    const names: (keyof LabEvents)[] = ['record', 'state', 'run', 'status']
+    for (const name of names) lab.events.on(name, soon)
+    lab.events.on('status', ({ message }) => {
+      this.#phase = message
+    })
+    lab.events.on('warning', ({ message }) => this.#print(this.#look.yellow(`warning: ${message}`)))
+    lab.events.on('run', ({ run }) => {
+      const tell = () => {
+        this.#print(this.#look.bold(run.statusLine()))
+        soon()
+      }
+      run.then(tell, tell)
+    })
+  }
+
+  #openSteps(first: number, prompt: string): void {
+    const { StepWalk } = this.#heavy!
+    this.#steps = new StepWalk(first, {
+      lab: this.#live!.lab,
+      prompt,
+      size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows - 6, color: this.#color }),
+      onChange: () => this.#schedule(),
+    })
+    this.#schedule()
+  }
+
+  // ---- keys
+
+  #type(text: string): void {
+    this.#lastKeyAt = performance.now()
+    clearTimeout(this.#escapeTimer)
+    for (const key of this.#parser.push(text)) this.#press(key)
+    if (this.#parser.isWaiting)
+      this.#escapeTimer = setTimeout(() => {
+        for (const key of this.#parser.flush()) this.#press(key)
+        this.#draw()
+      }, escapeMs)
+    this.#draw()
+  }
+
+  #press(key: Key): void {
+    if (this.#isLeaving) return
+    this.#hint = ''
+    if (this.#steps) {
+      if (!this.#steps.press(key)) this.#steps = null
+      return
+    }
+    const question = this.#question
+    const before = question ? question.state : this.#prompt
+    const { state, effect } = pressKey(before, key, question ? noWorld : this.#world())
+    if (state.buffer.text !== before.buffer.text) this.#about = ''
+    if (question) question.state = state
+    else this.#prompt = state
+    if (effect === null) return
+    if (question) this.#answer(question, effect)
+    else this.#do(effect)
+  }
+
+  #world(): PromptWorld {
+    const session = this.#live
+    return {
+      entries: this.#options.history.entries,
+      offer: this.#offer,
+      isComplete: text => isCommandLine(text) || (session ? session.isComplete(text) : looksComplete(text)),
+    }
+  }
+
+  #answer(question: Question, effect: PromptEffect): void {
+    if (effect.kind === 'submit' || effect.kind === 'leave') {
+      this.#question = null
+      const text = effect.kind === 'submit' ? effect.text : ''
+      this.#print(question.label + (question.isPassword ? '' : text))
+      question.answer(text)
+    } else if (effect.kind === 'cancel') {
+      this.#question = null
+      this.#live?.interrupt()
+    }
+  }
+
+  #do(effect: PromptEffect): void {
+    switch (effect.kind) {
+      case 'submit':
+        this.#submit(effect.text)
+        break
+      case 'cancelled':
+        this.#print(`${paintPrint({ kind: 'input', text: effect.text, count: this.#number }, this.#look, null)}^C`)
+        break
+      case 'cancel':
+        this.#cancel()
+        break
+      case 'leave':
+        this.#askToLeave()
+        break
+      case 'complete':
+        void this.#complete()
+        break
+      case 'clearScreen':
+        this.#screen.clear()
+        break
+      case 'help':
+        this.#submit(':help')
+        break
+      case 'openEditor':
+        void this.#edit(this.#prompt.buffer.text).then(text => {
+          if (text !== null) this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text.trimEnd()) }
+          this.#draw()
+        })
+        break
+      case 'suspend':
+        void this.#suspend()
+        break
+    }
+  }
+
+  get #number(): number {
+    return this.#live?.nextCount ?? 1
+  }
+
+  #submit(text: string): void {
+    this.#offer = ''
+    this.#leaveAsked = false
+    if (text === '') return
+    this.#options.history.add(text, this.#number)
+    this.#running ??= { text: text.split('\n')[0]!, since: Date.now(), waiting: 0 }
+    this.#open()
+      .then(session => session.submit(text))
+      .catch((error: unknown) => this.#fail(error))
+  }
+
+  /** At an empty prompt: what runs, then the run in the background. */
+  #cancel(): void {
+    if (this.#live?.interrupt()) return
+    const run = this.#live?.lab.run
+    if (run && !run.isOver) {
+      this.#hint = `${run.name} stops after this step and writes a checkpoint; :resume continues it`
+      this.#live!.lab.interrupt()
+    } else this.#hint = 'Ctrl-D or :quit leaves'
+  }
+
+  #askToLeave(): void {
+    const run = this.#live?.lab.run
+    if (!run || run.isOver || this.#leaveAsked) {
+      void this.#leave(0)
+      return
+    }
+    this.#leaveAsked = true
+    this.#hint = `${run.name} is still going on; Ctrl-D again stops it with a checkpoint and leaves`
+  }
+
+  async #complete(): Promise<void> {
+    const { text, cursor } = this.#prompt.buffer
+    if (!this.#live) this.#hint = 'loading ...'
+    const session = await this.#open()
+    if (this.#prompt.buffer.text !== text) return
+    this.#hint = ''
+    const completions = session.complete(text, cursor)
+    this.#prompt = showCompletions(this.#prompt, text, completions)
+    const { buffer, menu } = this.#prompt
+    const isQuestion = completions.candidates.length < 2 && !isCommandLine(text)
+    this.#about = isQuestion && !menu ? (session.inspect(buffer.text, buffer.cursor) ?? '') : ''
+    this.#schedule()
+  }
+
+  async #edit(text: string): Promise<string | null> {
+    this.#screen.close()
+    const edited = await this.#input.lend(() => editInEditor(text, process.env))
+    this.#screen.open()
+    this.#draw()
+    return edited
+  }
+
+  /** Ctrl-Z: back to the shell until it says `fg`. */
+  async #suspend(): Promise<void> {
+    this.#screen.close()
+    await this.#input.lend(() => process.kill(0, 'SIGTSTP'))
+    this.#screen.open()
+    this.#draw()
+  }
+
+  // ---- the end
+
+  async #leave(exitCode: number): Promise<void> {
+    if (this.#isLeaving) return
+    this.#isLeaving = true
+    const run = this.#live?.lab.run
+    if (run && !run.isOver) this.#hint = 'stopping the run: a checkpoint is written ...'
+    this.#draw()
+    clearTimeout(this.#redrawTimer)
+    await this.#live?.dispose()
+    this.#close()
+    await this.#input.dispose()
+    this.#end(exitCode)
+  }
+
+  #close(): void {
+    this.#flushPrinted()
+    this.#screen.close()
+    this.#ink?.close()
+    this.#undo()
+  }
+
+  /** An error of the terminal itself: it is given back before the error is told. */
+  #fail(error: unknown): null {
+    this.#isLeaving = true
+    this.#close()
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    void this.#input.dispose().then(() => this.#end(1))
+    return null
+  }
+
+  // ---- drawing
+
+  #print(text: string): void {
+    this.#printed.push(text)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#draw()
+    })
+  }
+
+  /** The seconds of what runs go on. */
+  #tick(): void {
+    setTimeout(() => {
+      if (!this.#running) return
+      this.#draw()
+      this.#tick()
+    }, 1000).unref()
+  }
+
+  #flushPrinted(): void {
+    if (this.#printed.length === 0) return
+    this.#screen.print(this.#printed.splice(0).join('\n'))
+  }
+
+  #draw(): void {
+    try {
+      this.#flushPrinted()
+      const view = this.#view()
+      const frame = frameOf(view)
+      this.#screen.draw(this.#ink ? { lines: this.#ink.lines(view), cursor: frame.cursor } : frame)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #view(): View {
+    const { columns, rows } = this.#screen
+    const question = this.#question
+    const state = question?.state ?? this.#prompt
+    const { buffer, menu, search } = state
+    const text = question?.isPassword ? '*'.repeat(buffer.text.length) : buffer.text
+    const suggestion = question || this.#isLeaving ? '' : suggestionOf(state, this.#world())
+    const spans = question ? [] : highlight(text, this.#heavy?.ts ?? null)
+    const label = question?.label ?? inputLabel(this.#number)
+    return {
+      columns,
+      rows,
+      look: this.#look,
+      formats: this.#heavy?.formats ?? null,
+      prompt: { text, cursor: buffer.cursor, label, suggestion, spans },
+      menu,
+      about: this.#about,
+      search: search && { query: search.query, isFound: search.index >= 0 },
+      run: this.#runState(),
+      phase: this.#phase,
+      unfinished: this.#unfinished,
+      running: this.#runningView(),
+      session: this.#describeSession(),
+      hint: this.#hint,
+      steps: this.#steps?.view ?? null,
+    }
+  }
+
+  #runningView(): View['running'] {
+    if (!this.#running) return null
+    const { text, since, waiting } = this.#running
+    return { text, seconds: Math.floor((Date.now() - since) / 1000), waiting }
+  }
+
+  #runState(): View['run'] {
+    const run = this.#live?.lab.run
+    return run && !run.isOver ? run : null
+  }
+
+  #describeSession(): string {
+    const lab = this.#live?.lab
+    if (!lab) return 'loading'
+    if (!lab.isLoaded) return 'no model yet: :load demo'
+    const { rows } = lab.layers()
+    const added = rows.filter(row => row.isNew).length
+    return `${lab.origin}  ${rows.length} blocks${added > 0 ? `, ${added} new` : ''}  ${lab.device}`
+  }
+}
+
+const noWorld: PromptWorld = { entries: [], isComplete: () => true }

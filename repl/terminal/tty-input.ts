@@ -1,0 +1,102 @@
+/** Keys from the terminal, also while the main thread is busy. */
+import { Worker } from 'node:worker_threads'
+
+/**
+ * Plain JavaScript in a string: it starts at once, from sources and from the build alike. It reads the terminal by itself, so that a
+ * Ctrl-C that the main thread does not answer in time can stop the cell that keeps it busy.
+ */
+const reader = `
+const { parentPort, workerData: answered } = require('node:worker_threads')
+const { ReadStream } = require('node:tty')
+const slots = new Int32Array(answered)
+const stream = new ReadStream(0)
+stream.setEncoding('utf8')
+let interrupt = null
+let pressed = 0
+stream.on('data', text => {
+  parentPort.postMessage(text)
+  if (!text.includes('\\u0003')) return
+  const mine = ++pressed
+  Atomics.store(slots, 0, mine)
+  setTimeout(() => {
+    if (Atomics.load(slots, 1) >= mine || interrupt === null) return
+    Atomics.store(interrupt, 0, 1)
+    Atomics.notify(interrupt, 0)
+  }, 150)
+})
+stream.on('end', () => parentPort.postMessage(null))
+stream.on('error', () => parentPort.postMessage(null))
+parentPort.on('message', message => {
+  if (message === 'pause') stream.pause()
+  else if (message === 'resume') stream.resume()
+  else if (message === 'end') {
+    stream.destroy()
+    parentPort.close()
+    return
+  } else interrupt = new Int32Array(message)
+  parentPort.postMessage({ done: message })
+})
+`
+
+export interface TtyInputOptions {
+  onText: (text: string) => void
+  /** The terminal is gone. */
+  onEnd: () => void
+}
+
+/** Reads the controlling terminal in raw mode. */
+export class TtyInput {
+  readonly #worker: Worker
+  readonly #answered = new SharedArrayBuffer(8)
+  #acknowledge: (() => void) | null = null
+
+  constructor({ onText, onEnd }: TtyInputOptions) {
+    process.stdin.setRawMode(true)
+    this.#worker = new Worker(reader, { eval: true, workerData: this.#answered, execArgv: [] })
+    this.#worker.on('message', (message: string | null | object) => {
+      if (message === null) onEnd()
+      else if (typeof message !== 'string') this.#acknowledge?.()
+      else {
+        this.#answer()
+        onText(message)
+      }
+    })
+  }
+
+  /** Says where a Ctrl-C is told to when this thread does not answer. */
+  interruptThrough(buffer: SharedArrayBuffer): void {
+    this.#worker.postMessage(buffer)
+  }
+
+  /** Leaves the terminal to another program while `work` lasts. */
+  async lend<T>(work: () => T): Promise<T> {
+    await this.#ask('pause')
+    process.stdin.setRawMode(false)
+    try {
+      return work()
+    } finally {
+      process.stdin.setRawMode(true)
+      await this.#ask('resume')
+    }
+  }
+
+  async dispose(): Promise<void> {
+    const ended = new Promise(resolve => this.#worker.once('exit', resolve))
+    this.#worker.postMessage('end')
+    await ended
+    process.stdin.setRawMode(false)
+  }
+
+  /** Every Ctrl-C so far has been seen by this thread. */
+  #answer(): void {
+    const slots = new Int32Array(this.#answered)
+    Atomics.store(slots, 1, Atomics.load(slots, 0))
+  }
+
+  #ask(what: 'pause' | 'resume'): Promise<void> {
+    return new Promise(resolve => {
+      this.#acknowledge = resolve
+      this.#worker.postMessage(what)
+    })
+  }
+}

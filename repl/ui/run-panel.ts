@@ -1,0 +1,126 @@
+/** A run while it goes on, in a few lines of text. */
+import type { MetricRecord, ProbeRecord, RunStatus, TrainRecord } from '../../src/index.js'
+import { fitWidth, padWidth, textWidth } from '../editor/width.js'
+import type { Look } from './look.js'
+import { type SparkPoint, sparkline } from './sparkline.js'
+
+/** What is shown of a run. */
+export interface RunState {
+  name: string
+  status: RunStatus
+  step: number
+  steps: number
+  etaSeconds: number | null
+  records: readonly MetricRecord[]
+}
+
+/** How numbers are written; the library's, which is loaded late. */
+export interface NumberFormats {
+  count(value: number): string
+  bytes(value: number): string
+  duration(seconds: number): string
+}
+
+export interface PanelOptions {
+  columns: number
+  /** Lines at most. */
+  maxLines: number
+  look: Look
+  formats: NumberFormats
+  /** What is being done before the first step. */
+  phase: string
+}
+
+interface Curve {
+  name: string
+  value: string
+  change: string
+  points: SparkPoint[]
+  zero?: number
+  paint: (text: string) => string
+}
+
+/** The run's status, a bar, and a curve of the loss and of every probe; never more than `maxLines` lines. */
+export function runPanel(run: RunState, options: PanelOptions): string[] {
+  const { columns, maxLines } = options
+  if (maxLines < 1) return []
+  const curves = curvesOf(run, options.look)
+  const room = maxLines - 1
+  const height = 2 * curves.length <= room ? 2 : 1
+  const shown = curves.slice(0, Math.floor(room / height))
+  const width = Math.min(100, columns)
+  return [headLine(run, options), ...shown.flatMap(curve => curveLines(curve, { run, width, height }))]
+}
+
+function headLine(run: RunState, { columns, look, formats, phase }: PanelOptions): string {
+  const last = run.records.filter((record): record is TrainRecord => record.kind === 'train').at(-1)
+  const share = run.steps > 0 ? run.step / run.steps : 0
+  const bar = `${'█'.repeat(Math.round(share * 12))}${'░'.repeat(12 - Math.round(share * 12))}`
+  const isHeld = run.status === 'paused' || run.status === 'stopping'
+  const state = (isHeld ? look.yellow : look.green)(`${isHeld ? '◌' : '●'} ${run.status}`)
+  const details = [
+    ...(last || phase === run.status ? [] : [phase]),
+    ...(last ? [`loss ${last.lossNats.toFixed(3)}`, `${formats.count(last.tokensPerSec)} tokens/s`] : []),
+    ...(run.etaSeconds === null ? [] : [`${formats.duration(run.etaSeconds)} left`]),
+    ...(last ? [formats.bytes(last.rssBytes)] : []),
+  ]
+  let line = `${state} ${look.bold(run.name)}  ${look.cyan(bar)} ${run.step}/${run.steps}`
+  for (const detail of details) if (textWidth(line) + 2 + textWidth(detail) < columns) line += `  ${detail}`
+  return textWidth(line) < columns ? line : fitWidth(`${run.status} ${run.name} ${run.step}/${run.steps}`, columns - 1)
+}
+
+function curvesOf({ records }: RunState, look: Look): Curve[] {
+  const trained = records.filter((record): record is TrainRecord => record.kind === 'train')
+  const probes = records.filter((record): record is ProbeRecord => record.kind === 'probe')
+  const loss: Curve[] =
+    trained.length === 0
+      ? []
+      : [
+          {
+            name: 'loss',
+            value: trained.at(-1)!.lossNats.toFixed(3),
+            change: '',
+            points: trained.map(({ step, lossNats }) => ({ x: step, y: lossNats })),
+            paint: look.cyan,
+          },
+        ]
+  const names = [...new Set(probes.map(record => record.probe))]
+  return [
+    ...loss,
+    ...names.map(name =>
+      probeCurve(
+        probes.filter(record => record.probe === name),
+        look,
+      ),
+    ),
+  ]
+}
+
+/** Change of the loss since step 0: above the dotted line something is forgotten, below it is learned. */
+function probeCurve(records: readonly ProbeRecord[], look: Look): Curve {
+  const last = records.at(-1)!
+  const isSure = last.deltaLow > 0 || last.deltaHigh < 0
+  const paint = !isSure ? look.dim : last.deltaNats > 0 ? look.red : look.green
+  return {
+    name: last.probe,
+    value: last.lossNats.toFixed(3),
+    change: `${last.deltaNats < 0 ? '-' : '+'}${Math.abs(last.deltaNats).toFixed(3)}`,
+    points: records.map(({ step, deltaNats }) => ({ x: step, y: deltaNats })),
+    zero: 0,
+    paint,
+  }
+}
+
+function curveLines(
+  { name, value, change, points, zero, paint }: Curve,
+  { run, width, height }: { run: RunState; width: number; height: number },
+): string[] {
+  const lead = `  ${padWidth(name, 12)} ${value.padStart(8)} ${change.padStart(8)}  `
+  const room = Math.max(8, width - lead.length - 1)
+  const axis = { width: room, height, from: 0, to: Math.max(1, run.steps) }
+  const drawn = sparkline(points, zero === undefined ? axis : { ...axis, zero })
+  return drawn.map((text, row) => {
+    const isLast = row === drawn.length - 1
+    return `${isLast ? lead : ' '.repeat(lead.length)}${paint(text.trimEnd())}`
+  })
+}

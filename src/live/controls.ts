@@ -1,0 +1,41 @@
+import { LabError } from '../util/errors.js'
+
+/**
+ * What a watcher with the write token may ask of the session that trains. Runs are named by their absolute directory. Each method may
+ * throw a LabError, whose message the watcher sees.
+ */
+export interface LiveControls {
+  /** The run that this session can steer now, and whether it is paused; null when none goes on. */
+  active(): { dir: string; isPaused: boolean } | null
+  pause(runDir: string): void | Promise<void>
+  resume(runDir: string): void | Promise<void>
+  /** Ends the run after its step, with a checkpoint. */
+  stop(runDir: string): unknown
+  /** Gates of the new blocks by layer, each in [0, 1]; empty when the model has none. */
+  gates(): ReadonlyMap<number, number>
+  /** Sets the gate of one new block, or of all. */
+  gate(value: number, layer?: number): unknown
+}
+
+/** One wish of a watcher. */
+export type ControlRequest =
+  | { action: 'pause' | 'resume' | 'stop'; runDir: string }
+  | { action: 'gate'; value: number; layer?: number | undefined }
+
+/**
+ * Does what a watcher asks.
+ * @throws LabError LIVE_CONTROL when there is no session behind the server or it does not train that run
+ */
+export async function control(controls: LiveControls | null, request: ControlRequest): Promise<void> {
+  if (!controls) throw new LabError('LIVE_CONTROL', 'this server only watches: no session is behind it')
+  if (request.action === 'gate') {
+    const { value, layer } = request
+    await (layer === undefined ? controls.gate(value) : controls.gate(value, layer))
+    return
+  }
+  if (controls.active()?.dir !== request.runDir)
+    throw new LabError('LIVE_CONTROL', `${request.runDir} is not trained by this session`)
+  // a stop resolves when the run has ended, which the watcher sees anyway
+  if (request.action === 'stop') void Promise.resolve(controls.stop(request.runDir)).catch(() => undefined)
+  else await controls[request.action](request.runDir)
+}

@@ -1,0 +1,158 @@
+import { createReadStream } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type RunFigureName, runFigureNames } from '../forgetting/figures.js'
+import { figureCsv } from '../plot/csv.js'
+import { plotlyPath } from '../plot/plotly-source.js'
+import { renderSvg } from '../plot/svg.js'
+import { LabError, messageOf } from '../util/errors.js'
+import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin } from './access.js'
+import { drawFigure } from './draw.js'
+import type { LiveRun } from './live-run.js'
+import { livePage } from './page.js'
+import { PAGE_SCRIPT } from './page-script.js'
+import { PAGE_STYLE } from './page-style.js'
+import { parseView, type RunRow } from './protocol.js'
+
+/** Bytes of a request that are read at most. */
+const MAX_BODY_BYTES = 4096
+
+/** What the routes need of the server. */
+export interface RouteWorld {
+  readonly access: Access
+  readonly port: number
+  runs(): readonly LiveRun[]
+  rows(): RunRow[]
+  /** Brings the runs up to date. */
+  update(): Promise<void>
+}
+
+interface Answer {
+  status?: number
+  type: string
+  body: string
+  headers?: Record<string, string>
+}
+
+const text = (status: number, body: string): Answer => ({ status, type: 'text/plain; charset=utf-8', body })
+
+/** Nothing from elsewhere, no frames around it but for pages of this machine (notebooks), and the token in no referrer. */
+function securityHeaders(port: number, canBeFramed: boolean): Record<string, string> {
+  const around = canBeFramed ? "'self' http://127.0.0.1:* http://localhost:*" : "'none'"
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    // plotly.js writes style rules into the page
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    `connect-src 'self' ws://127.0.0.1:${port} ws://localhost:${port}`,
+    `frame-ancestors ${around}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ]
+  return {
+    'content-security-policy': policy.join('; '),
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': 'same-origin',
+    'cache-control': 'no-store',
+  }
+}
+
+/** Answers one request. Whoever has no token learns nothing but that there is a server. */
+export async function answer(request: IncomingMessage, response: ServerResponse, world: RouteWorld): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://localhost')
+  const isEmbedded = url.pathname === '/embed'
+  const headers = securityHeaders(world.port, isEmbedded)
+  const send = ({ status = 200, type, body, headers: more = {} }: Answer) =>
+    response.writeHead(status, { 'content-type': type, ...headers, ...more }).end(body)
+  if (!isOwnHost(request, world.port)) return void send(text(403, 'unknown host'))
+  if (url.pathname === '/ticket') return void send(await exchange(request, world))
+  if (!isOwnOrigin(request, world.port)) return void send(text(403, 'foreign origin'))
+  if (world.access.permissionOf(url.searchParams.get('token')) === null)
+    return void send(text(401, 'The token is missing or wrong. Open the address that was printed.'))
+  if (request.method !== 'GET') return void send(text(405, 'only GET'))
+  if (url.pathname === '/plotly.js') {
+    response.writeHead(200, { 'content-type': 'text/javascript', ...headers, 'cache-control': 'private, max-age=3600' })
+    createReadStream(plotlyPath()).pipe(response)
+    return
+  }
+  try {
+    send(await page(url, world))
+  } catch (error) {
+    const isAsked = error instanceof LabError && error.code !== 'INTERNAL'
+    send(text(isAsked ? 400 : 500, messageOf(error)))
+  }
+}
+
+async function page(url: URL, world: RouteWorld): Promise<Answer> {
+  const token = url.searchParams.get('token')!
+  switch (url.pathname) {
+    case '/':
+    case '/embed':
+      return { type: 'text/html; charset=utf-8', body: livePage({ token, isEmbedded: url.pathname === '/embed' }) }
+    case '/page.js':
+      return { type: 'text/javascript', body: PAGE_SCRIPT }
+    case '/page.css':
+      return { type: 'text/css', body: PAGE_STYLE }
+    case '/runs':
+      await world.update()
+      return { type: 'application/json', body: JSON.stringify(world.rows()) }
+    default: {
+      const metrics = /^\/runs\/([^/]+)\/metrics$/.exec(url.pathname)
+      if (metrics) return metricsOf(decodeURIComponent(metrics[1]!), url, world)
+      const figure = /^\/figures\/([\w-]+)\.(svg|csv|json)$/.exec(url.pathname)
+      if (figure) return figureFile(figure[1]!, figure[2]!, url, world)
+      return text(404, `nothing at ${url.pathname}`)
+    }
+  }
+}
+
+/** Records of a run from `from` on, as lines of JSON; header `x-next` is where to go on. */
+async function metricsOf(name: string, url: URL, world: RouteWorld): Promise<Answer> {
+  await world.update()
+  const run = world.runs().find(one => one.name === name)
+  if (!run) return text(404, `no run "${name}"`)
+  const from = Number(url.searchParams.get('from') ?? 0)
+  if (!Number.isSafeInteger(from) || from < 0) return text(400, 'from: expected the number of a record')
+  const lines = await run.tail.lines(from)
+  if (lines === null) return text(409, 'the run was cut by a resume; ask again')
+  const headers = { 'x-next': String(Math.min(from, run.tail.next) + lines.length) }
+  return { type: 'application/x-ndjson', body: lines.map(line => `${line}\n`).join(''), headers }
+}
+
+async function figureFile(name: string, kind: string, url: URL, world: RouteWorld): Promise<Answer> {
+  await world.update()
+  const known = runFigureNames.find(one => one === name)
+  if (!known) return text(404, `no figure "${name}"`)
+  const figure = drawFigure(known as RunFigureName, world.runs(), parseView(url.searchParams.get('view') ?? '{}'))
+  const headers = { 'content-disposition': `attachment; filename="${name}.${kind}"` }
+  if (kind === 'csv') return { type: 'text/csv; charset=utf-8', body: figureCsv(figure), headers }
+  if (kind === 'svg') return { type: 'image/svg+xml', body: renderSvg(figure), headers }
+  return { type: 'application/json', body: JSON.stringify(figure) }
+}
+
+/** A ticket for a token; notebooks on this machine may ask from their own origin. */
+async function exchange(request: IncomingMessage, { access }: RouteWorld): Promise<Answer> {
+  const { origin } = request.headers
+  if (origin === undefined || !isLoopbackOrigin(origin)) return text(403, 'foreign origin')
+  const headers = {
+    'access-control-allow-origin': origin,
+    vary: 'origin',
+    'cross-origin-resource-policy': 'cross-origin',
+  }
+  if (request.method !== 'POST') return { ...text(405, 'only POST'), headers }
+  const token = access.redeem((await readBody(request)) ?? '')
+  return { ...(token === null ? text(401, 'this ticket is spent') : text(200, token)), headers }
+}
+
+/** A short body; null when it is too long. */
+async function readBody(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > MAX_BODY_BYTES) return null
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

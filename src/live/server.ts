@@ -1,0 +1,216 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { assignColors, palette } from '../plot/palette.js'
+import { LabError, messageOf } from '../util/errors.js'
+import { Access, isOwnHost, isOwnOrigin, type LiveTokens, type Permission } from './access.js'
+import { type ClientWorld, LiveClient } from './client.js'
+import { control, type LiveControls } from './controls.js'
+import { FigureDrawer } from './draw.js'
+import type { LiveRun } from './live-run.js'
+import type { ClientMessage, RunRow } from './protocol.js'
+import { answer, type RouteWorld } from './routes.js'
+import { RunFolder } from './run-folder.js'
+
+const ADDRESS = '127.0.0.1'
+
+/** Ten times a second files are looked at and clients told. */
+const TICK_MS = 100
+
+/** New run directories are looked for every so many ticks. */
+const SCAN_TICKS = 10
+
+/** A client that does not answer a ping until the next one is gone. */
+const PING_MS = 15_000
+
+/** Largest message that a client may send. */
+const MAX_MESSAGE_BYTES = 1 << 16
+
+const MAX_CLIENTS = 32
+
+export interface LiveServerOptions {
+  /** Run directories, or directories of runs. */
+  runs: readonly string[]
+  /** 0 (the default) takes a free one. */
+  port?: number
+  /** Tokens to go on with, so that pages that are open survive a restart on the same port; default new ones. */
+  tokens?: LiveTokens
+  /** The session that trains; without it pages can only watch. */
+  controls?: LiveControls | null
+}
+
+/**
+ * Serves the live page of runs on 127.0.0.1: their metrics are read from disk, whoever writes them, and only while somebody watches.
+ * Whoever has the address with its token may watch, with the other token also steer. Close it when done.
+ */
+export class LiveServer implements ClientWorld, RouteWorld {
+  readonly access: Access
+  readonly drawer = new FigureDrawer()
+  readonly #folder: RunFolder
+  readonly #controls: LiveControls | null
+  readonly #http: Server
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES })
+  readonly #clients = new Map<WebSocket, LiveClient>()
+  readonly #timers: NodeJS.Timeout[]
+  #updating: Promise<void> | null = null
+  #ticks = 0
+
+  private constructor({ runs, tokens, controls = null }: LiveServerOptions) {
+    this.access = new Access(tokens ? { tokens } : {})
+    this.#folder = new RunFolder(runs)
+    this.#controls = controls
+    this.#http = createServer((request, response) => {
+      answer(request, response, this).catch(error => response.destroy(error))
+    })
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    this.#timers = [setInterval(() => void this.#tick(), TICK_MS), setInterval(() => this.#ping(), PING_MS)]
+  }
+
+  /**
+   * Starts a server.
+   * @throws LabError LIVE_PORT when the port is taken; RUNS_DIRECTORY when a path is a file
+   */
+  static async start(options: LiveServerOptions): Promise<LiveServer> {
+    const server = new LiveServer(options)
+    try {
+      await server.#listen(options.port ?? 0)
+      server.#folder.scan()
+      return server
+    } catch (error) {
+      await server.close()
+      throw error
+    }
+  }
+
+  get port(): number {
+    return (this.#http.address() as AddressInfo).port
+  }
+
+  /** The address of the page for whoever may steer the session as well; keep it secret. */
+  get url(): string {
+    return this.#page(this.access.tokens.write)
+  }
+
+  /** The address of the page for whoever may only watch; keep it secret too. */
+  get readUrl(): string {
+    return this.#page(this.access.tokens.read)
+  }
+
+  get hasSession(): boolean {
+    return this.#controls !== null
+  }
+
+  /** Pages that are open. */
+  get clients(): number {
+    return this.#clients.size
+  }
+
+  runs(): readonly LiveRun[] {
+    return this.#folder.runs
+  }
+
+  rows(): RunRow[] {
+    const active = this.#controls?.active() ?? null
+    const runs = this.#folder.runs
+    const colors = assignColors(runs.map(run => run.name))
+    return runs.map(run => {
+      const { light, dark } = palette[colors.get(run.name)!]
+      const isActive = active?.dir === run.dir
+      return { ...run.summary(), color: { light, dark }, isActive, isPaused: isActive && active.isPaused }
+    })
+  }
+
+  gates(): [layer: number, value: number][] {
+    return [...(this.#controls?.gates() ?? [])]
+  }
+
+  async control(message: Extract<ClientMessage, { type: 'control' | 'gate' }>): Promise<void> {
+    if (message.type === 'gate') {
+      await control(this.#controls, { action: 'gate', value: message.value, layer: message.layer })
+      return
+    }
+    const run = this.#folder.byName(message.run)
+    if (!run) throw new LabError('LIVE_CONTROL', `there is no run "${message.run}"`)
+    await control(this.#controls, { action: message.action, runDir: run.dir })
+  }
+
+  /** Reads what is new in all runs; one reading at a time. */
+  update(): Promise<void> {
+    this.#updating ??= this.#read().finally(() => {
+      this.#updating = null
+    })
+    return this.#updating
+  }
+
+  /** Closes all pages' connections and stops listening. */
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
+    for (const socket of this.#clients.keys()) socket.terminate()
+    this.#sockets.close()
+    this.#http.closeAllConnections()
+    await new Promise<void>(resolve => this.#http.close(() => resolve()))
+    await this.#updating
+  }
+
+  #page(token: string): string {
+    return `http://${ADDRESS}:${this.port}/?token=${token}`
+  }
+
+  async #listen(port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', cause => {
+        reject(
+          new LabError('LIVE_PORT', `cannot listen on ${ADDRESS}:${port}: ${messageOf(cause)}; try --port 0`, {
+            cause,
+          }),
+        )
+      })
+      this.#http.listen(port, ADDRESS, resolve)
+    })
+  }
+
+  async #read(): Promise<void> {
+    if (this.#ticks++ % SCAN_TICKS === 0 || this.#clients.size === 0) this.#folder.scan()
+    await this.#folder.update()
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#clients.size === 0 || this.#updating) return
+    await this.update()
+    for (const client of this.#clients.values()) await client.tick()
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    const permission = this.access.permissionOf(url.searchParams.get('token'))
+    if (!isOwnHost(request, this.port) || !isOwnOrigin(request, this.port)) refuse('403 Forbidden')
+    else if (permission === null) refuse('401 Unauthorized')
+    else if (url.pathname !== '/live') refuse('404 Not Found')
+    else if (this.#clients.size >= MAX_CLIENTS) refuse('503 Service Unavailable')
+    else this.#sockets.handleUpgrade(request, socket, head, opened => this.#open(opened, permission))
+  }
+
+  #open(socket: WebSocket, permission: Permission): void {
+    this.#clients.set(socket, new LiveClient(socket, permission, this))
+    waiting.delete(socket)
+    socket.on('pong', () => waiting.delete(socket))
+    socket.on('close', () => this.#clients.delete(socket))
+    // a message that is too large, or a broken frame: ws closes the connection by itself
+    socket.on('error', () => socket.terminate())
+  }
+
+  #ping(): void {
+    for (const socket of this.#clients.keys()) {
+      if (waiting.has(socket)) socket.terminate()
+      else {
+        waiting.add(socket)
+        socket.ping()
+      }
+    }
+  }
+}
+
+/** Connections that have not answered the last ping. */
+const waiting = new WeakSet<WebSocket>()

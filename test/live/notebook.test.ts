@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { liveBundle, liveHtml, staticBundle } from '../../src/live/notebook.js'
+import { LiveServer } from '../../src/live/server.js'
+import { figure, line, panel } from '../plot/support.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+const drawn = figure([panel({ series: [line([1, 2], [3, 4])] })], { title: '</script><b>' })
+const dir = temporaryDirectory('notebook')
+let server: LiveServer | null = null
+const start = async () => (server ??= await LiveServer.start({ runs: [join(dir, 'runs')] }))
+afterAll(() => server?.close())
+
+describe('displays in a notebook', () => {
+  it('are pictures and text in the end, plotly JSON when asked for', () => {
+    expect(Object.keys(staticBundle(drawn))).toEqual(['image/svg+xml', 'text/plain'])
+    const spec = staticBundle(drawn, { plotly: true })['application/vnd.plotly.v1+json']
+    expect(Object.keys(spec as object)).toEqual(['data', 'layout'])
+  })
+
+  it('hold a ticket and no token while a run goes on, and not a word of plotly.js', async () => {
+    const live = await start()
+    const { 'text/html': html, ...rest } = liveBundle(live, drawn)
+    expect(Object.keys(rest)).toEqual(['image/svg+xml', 'text/plain'])
+    const text = String(html)
+    for (const token of Object.values(live.access.tokens)) expect(text).not.toContain(token)
+    expect(text.length).toBeLessThan(20_000)
+    expect(text.match(/<\/script>/g)).toHaveLength(1)
+    const ticket = /"([\w-]{43})"/.exec(text)![1]!
+    expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('read')
+  })
+
+  it('let the reader steer only when that is asked for', async () => {
+    const live = await start()
+    const ticket = /"([\w-]{43})"/.exec(liveHtml(live, drawn, { canWrite: true }))![1]!
+    expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('write')
+  })
+})

@@ -1,0 +1,327 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import type { LiveControls } from '../../src/live/controls.js'
+import { LiveServer } from '../../src/live/server.js'
+import { LabError } from '../../src/util/errors.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { FakeRun, Watcher } from './support.js'
+
+const root = temporaryDirectory('live')
+const servers: LiveServer[] = []
+const watchers: Watcher[] = []
+afterEach(() => {
+  for (const watcher of watchers.splice(0)) watcher.close()
+})
+afterAll(() => Promise.all(servers.map(server => server.close())))
+
+async function serve(dir: string, options: { controls?: LiveControls; port?: number } = {}): Promise<LiveServer> {
+  const server = await LiveServer.start({ runs: [dir], ...options })
+  servers.push(server)
+  return server
+}
+
+async function watch(url: string): Promise<Watcher> {
+  const watcher = Watcher.of(url)
+  watchers.push(watcher)
+  return watcher.opened()
+}
+
+const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+const part = (server: LiveServer, path: string, token = server.access.tokens.read) => {
+  const url = new URL(path, server.url)
+  url.searchParams.set('token', token)
+  return fetch(url)
+}
+
+/** The status of a request with headers that fetch does not let through. */
+function statusOf(url: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers }, response => resolve(response.resume().statusCode!)).on('error', reject)
+  })
+}
+
+describe('records', () => {
+  it('come each once and in order, over a lost connection and a restart of the server', async () => {
+    const dir = join(root, 'reconnect')
+    const run = new FakeRun(dir, 'a')
+    run.train(5)
+    const first = await serve(dir)
+    const early = await watch(first.readUrl)
+    early.say({ type: 'follow', history: 1000 })
+    await early.until('records', message => message.next === run.writer.last!.seq + 1)
+    run.train(40)
+    await early.until('records', message => message.next === run.writer.last!.seq + 1)
+    const held = early.position('a')
+    await first.close()
+    run.train(33)
+    const second = await serve(dir)
+    const late = await watch(second.readUrl)
+    late.say({ type: 'follow', from: { a: held } })
+    run.train(20)
+    await late.until('records', message => message.next === run.writer.last!.seq + 1)
+    expect([...early.numbers('a'), ...late.numbers('a')]).toEqual(count(0, run.writer.last!.seq + 1))
+    expect(late.messages.some(message => message.type === 'reset')).toBe(false)
+  })
+
+  it('begin again, with a word of it, for who holds what a resume has cut off', async () => {
+    const dir = join(root, 'resume')
+    const run = new FakeRun(dir, 'a')
+    run.train(30)
+    const server = await serve(dir)
+    const watcher = await watch(server.readUrl)
+    watcher.say({ type: 'follow', history: 1000 })
+    await watcher.until('records', message => message.next === run.writer.last!.seq + 1)
+    const held = watcher.position('a')
+    run.cutBackTo(10)
+    run.train(50)
+    const { next } = await watcher.until('reset')
+    expect(next).toBe(0)
+    const behind = watcher.messages.findIndex(message => message.type === 'reset')
+    await watcher.until('records', message => message.next === run.writer.last!.seq + 1)
+    watcher.messages.splice(0, behind)
+    expect(watcher.numbers('a')).toEqual(count(0, run.writer.last!.seq + 1))
+    const other = await watch(server.readUrl)
+    other.say({ type: 'follow', from: { a: held } })
+    expect(await other.until('reset')).toMatchObject({ run: 'a' })
+  })
+
+  it('are there by HTTP too, from any number on', async () => {
+    const dir = join(root, 'http')
+    const run = new FakeRun(dir, 'a b')
+    run.train(10)
+    const server = await serve(dir)
+    const response = await part(server, '/runs/a%20b/metrics?from=3')
+    const lines = (await response.text()).trimEnd().split('\n')
+    const last = run.writer.last!.seq
+    expect(lines.map(line => JSON.parse(line).seq)).toEqual(count(3, last + 1))
+    expect(response.headers.get('x-next')).toBe(String(last + 1))
+    expect((await part(server, '/runs/nobody/metrics')).status).toBe(404)
+    expect((await part(server, '/runs/..%2f..%2fetc/metrics')).status).toBe(404)
+    expect((await part(server, '/runs/a%20b/metrics?from=-1')).status).toBe(400)
+  })
+})
+
+describe('figures', () => {
+  it('come when they are asked for, again when they have changed and the last one is drawn, at most five times a second', async () => {
+    const dir = join(root, 'figures')
+    const run = new FakeRun(dir, 'a')
+    run.train(20)
+    const server = await serve(dir)
+    const watcher = await watch(server.readUrl)
+    watcher.say({ type: 'view', figures: ['loss', 'forgetting'], view: { x: 'tokens' } })
+    const loss = await watcher.until('figure', message => message.figure === 'loss')
+    await watcher.until('figure', message => message.figure === 'forgetting')
+    expect(loss.plotly.layout['xaxis']).toMatchObject({ title: { text: 'training tokens' } })
+    expect((loss.plotly.data as { x: number[] }[]).at(-1)!.x).toHaveLength(20)
+    watcher.messages.length = 0
+    for (let i = 0; i < 6; i++) {
+      run.train(1)
+      await new Promise(resolve => setTimeout(resolve, 100))
+    }
+    expect(watcher.messages.filter(message => message.type === 'figure')).toEqual([])
+    watcher.say({ type: 'drawn', figure: 'loss' })
+    const next = await watcher.until('figure', message => message.figure === 'loss')
+    expect((next.plotly.data as { x: number[] }[]).at(-1)!.x.length).toBeGreaterThan(20)
+    const sent = () => watcher.messages.filter(message => message.type === 'figure').length
+    const before = sent()
+    for (let i = 0; i < 20; i++) {
+      run.train(1)
+      watcher.say({ type: 'drawn', figure: 'loss' })
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    expect(sent() - before).toBeLessThanOrEqual(6)
+  })
+
+  it('leave out hidden runs, whose colours the others do not take', async () => {
+    const dir = join(root, 'hidden')
+    for (const name of ['expansion', 'full']) new FakeRun(dir, name).train(3)
+    const server = await serve(dir)
+    const names = async (hidden: string[]) => {
+      const url = new URL('/figures/loss.json', server.url)
+      url.searchParams.set('view', JSON.stringify({ hidden, smoothing: 0 }))
+      const figure = (await (await part(server, url.href)).json()) as {
+        panels: { series: { name: string; color: string }[] }[]
+      }
+      return figure.panels[0]!.series.map(series => [series.name, series.color])
+    }
+    const [, full] = await names([])
+    expect(await names(['expansion'])).toEqual([full])
+  })
+
+  it('are files too', async () => {
+    const dir = join(root, 'files')
+    new FakeRun(dir, 'a').train(12)
+    const server = await serve(dir)
+    const csv = await part(server, '/figures/forgetting.csv')
+    expect(csv.headers.get('content-disposition')).toContain('forgetting.csv')
+    expect(await csv.text()).toMatch(/^panel,series,x,y,low,high\r\n/)
+    expect(await (await part(server, '/figures/loss.svg')).text()).toMatch(/^<svg/)
+    expect((await part(server, '/figures/nothing.svg')).status).toBe(404)
+    expect((await part(server, `/figures/loss.svg?view=${encodeURIComponent('{"y":1}')}`)).status).toBe(400)
+  })
+})
+
+describe('who may come in', () => {
+  it('nobody without a token, from a foreign page, or by a foreign name of this machine', async () => {
+    const dir = join(root, 'access')
+    new FakeRun(dir, 'a')
+    const server = await serve(dir)
+    for (const path of ['/', '/embed', '/plotly.js', '/page.js', '/runs', '/runs/a/metrics', '/figures/loss.svg'])
+      for (const token of ['', 'wrong']) expect((await part(server, path, token)).status, path).toBe(401)
+    expect(await statusOf(server.readUrl, {})).toBe(200)
+    expect(await statusOf(server.readUrl, { origin: 'http://evil.example' })).toBe(403)
+    expect(await statusOf(server.readUrl, { host: `evil.example:${server.port}` })).toBe(403)
+    const address = server.readUrl.replace('http:', 'ws:').replace('/?', '/live?')
+    const opening = (to: string, options = {}) => {
+      const watcher = new Watcher(to, options)
+      watchers.push(watcher)
+      return watcher.opened().then(
+        () => 'open',
+        error => String(error),
+      )
+    }
+    expect(await opening(address)).toBe('open')
+    expect(await opening(address.replace(/token=.*/, ''))).toContain('401')
+    expect(await opening(address, { origin: 'http://evil.example' })).toContain('403')
+    expect(await opening(address, { origin: `http://127.0.0.1:${server.port}` })).toBe('open')
+    expect(await opening(address, { host: `evil.example:${server.port}` })).toContain('403')
+    expect(await opening(address.replace('/live', '/other'))).toContain('404')
+  })
+
+  it('serves pages that load nothing from elsewhere and cannot be framed but in a notebook of this machine', async () => {
+    const server = await serve(join(root, 'access'))
+    const policy = (await part(server, '/')).headers.get('content-security-policy')!
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect((await part(server, '/embed')).headers.get('content-security-policy')).toContain('http://localhost:*')
+    expect((await part(server, '/')).headers.get('referrer-policy')).toBe('no-referrer')
+  })
+
+  it('gives a token for a ticket to pages of this machine alone', async () => {
+    const server = await serve(join(root, 'access'))
+    const exchange = (ticket: string, origin: string) =>
+      fetch(new URL('/ticket', server.url), { method: 'POST', body: ticket, headers: { origin } })
+    const ticket = server.access.issueTicket('read')
+    expect((await exchange(ticket, 'https://evil.example')).status).toBe(403)
+    const given = await exchange(ticket, 'http://localhost:8888')
+    expect(given.headers.get('access-control-allow-origin')).toBe('http://localhost:8888')
+    expect((await part(server, '/runs', await given.text())).status).toBe(200)
+    expect((await exchange(ticket, 'http://localhost:8888')).status).toBe(401)
+    expect((await exchange('x'.repeat(10_000), 'http://localhost:8888')).status).toBe(401)
+  })
+})
+
+describe('what may be said', () => {
+  it('is a known message; anything else is answered with the reason, and a huge one ends the connection', async () => {
+    const server = await serve(join(root, 'access'))
+    const watcher = await watch(server.readUrl)
+    for (const bad of [
+      '',
+      'null',
+      '[]',
+      '{"type":"view"}',
+      '{"type":"run","code":"1"}',
+      '{"type":"follow","from":{"a":{"next":-1,"mark":0}}}',
+    ]) {
+      watcher.messages.length = 0
+      watcher.socket.send(bad)
+      expect((await watcher.until('error')).message, bad).not.toBe('')
+    }
+    const closed = new Promise(resolve => watcher.socket.once('close', resolve))
+    watcher.socket.send('x'.repeat(70_000))
+    expect(await closed).toBe(1009)
+    expect((await part(server, '/runs')).status).toBe(200)
+  })
+})
+
+describe('controls', () => {
+  it('reach the session from who has the write token, and from nobody else', async () => {
+    const dir = join(root, 'controls')
+    const run = new FakeRun(dir, 'a')
+    new FakeRun(dir, 'b')
+    const calls: unknown[] = []
+    const gates = new Map([
+      [2, 1],
+      [5, 1],
+    ])
+    let isPaused = false
+    const controls: LiveControls = {
+      active: () => ({ dir: run.dir, isPaused }),
+      pause: at => {
+        calls.push(['pause', at])
+        isPaused = true
+      },
+      resume: at => void calls.push(['resume', at]),
+      stop: at => calls.push(['stop', at]),
+      gates: () => gates,
+      gate: (value, layer) => {
+        if (value === 0.5) throw new LabError('GATE', 'not this one')
+        gates.set(layer ?? 2, value)
+      },
+    }
+    const server = await serve(dir, { controls })
+    const reader = await watch(server.readUrl)
+    const writer = await watch(server.url)
+    expect(await reader.until('hello')).toMatchObject({ canWrite: false, hasSession: true })
+    expect(await writer.until('hello')).toMatchObject({ canWrite: true })
+    reader.say({ type: 'control', id: 1, action: 'stop', run: 'a' })
+    expect((await reader.until('result')).error).toContain('may only watch')
+    expect(calls).toEqual([])
+    const asked = async (message: object, id: number) => {
+      writer.say({ ...message, id })
+      return (await writer.until('result', result => result.id === id)).error
+    }
+    expect(await asked({ type: 'control', action: 'pause', run: 'a' }, 1)).toBeNull()
+    await reader.until('runs', ({ runs }) => runs.some(row => row.name === 'a' && row.isPaused))
+    expect(await asked({ type: 'control', action: 'stop', run: 'b' }, 2)).toContain('not trained by this session')
+    expect(await asked({ type: 'control', action: 'stop', run: 'c' }, 3)).toContain('no run "c"')
+    expect(await asked({ type: 'gate', value: 0.25, layer: 5 }, 4)).toBeNull()
+    await reader.until('gates', message => message.gates.some(([layer, value]) => layer === 5 && value === 0.25))
+    expect(await asked({ type: 'gate', value: 0.5 }, 5)).toBe('not this one')
+    expect(await asked({ type: 'control', action: 'stop', run: 'a' }, 6)).toBeNull()
+    expect(calls).toEqual([
+      ['pause', run.dir],
+      ['stop', run.dir],
+    ])
+  })
+
+  it('are refused where no session is', async () => {
+    const server = await serve(join(root, 'controls'))
+    const writer = await watch(server.url)
+    writer.say({ type: 'gate', id: 1, value: 0 })
+    expect((await writer.until('result')).error).toContain('only watches')
+  })
+})
+
+describe('runs', () => {
+  it('appear when they begin, are named by their directories, and tell what is wrong with them', async () => {
+    const dir = join(root, 'later')
+    const server = await serve(dir)
+    const watcher = await watch(server.readUrl)
+    expect((await watcher.until('runs')).runs).toEqual([])
+    new FakeRun(dir, 'first', { steps: 40 }).train(40)
+    mkdirSync(join(dir, 'broken'))
+    writeFileSync(join(dir, 'broken', 'metrics.jsonl'), 'no json\n')
+    const { runs } = await watcher.until('runs', message => message.runs.length === 2 && message.runs[1]!.next > 0)
+    expect(runs[0]).toMatchObject({ name: 'broken', problem: expect.stringContaining('line 1') })
+    expect(runs[1]).toMatchObject({
+      name: 'first',
+      status: 'done',
+      step: 40,
+      steps: 40,
+      method: 'expansion',
+      tokensPerSec: 50,
+    })
+  })
+
+  it('may be one directory, and never a file', async () => {
+    const server = await serve(join(root, 'later', 'first'))
+    expect(((await (await part(server, '/runs')).json()) as { name: string }[]).map(run => run.name)).toEqual(['first'])
+    await expect(LiveServer.start({ runs: [join(root, 'later', 'first', 'run.json')] })).rejects.toMatchObject({
+      code: 'RUNS_DIRECTORY',
+    })
+    await expect(serve(root, { port: server.port })).rejects.toMatchObject({ code: 'LIVE_PORT' })
+  })
+})

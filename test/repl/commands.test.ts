@@ -1,0 +1,147 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { parseArguments } from '../../repl/commands/command.js'
+import { commandLineOf, isCommandLine } from '../../repl/commands/command-line.js'
+import { completeCommand, type NameSources } from '../../repl/commands/complete-command.js'
+import { helpText } from '../../repl/commands/help.js'
+import { scriptParts } from '../../repl/commands/session-commands.js'
+import { commandOf, commands } from '../../repl/commands/table.js'
+import { quoteWord, splitWords } from '../../repl/commands/words.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+const paused = { runStatus: 'paused', runDir: 'runs/x' }
+
+/** The cell that a command line becomes. */
+function cell(
+  line: string,
+  about: { runStatus: string | null; runDir: string | null } = { runStatus: null, runDir: null },
+) {
+  const { name, rest } = commandLineOf(line)!
+  const command = commandOf(name)
+  if (!('toCell' in command)) throw new Error(`${line} is no cell`)
+  return command.toCell(parseArguments(command, rest), about)
+}
+
+describe('commands', () => {
+  it('are these', () => {
+    expect(
+      commands
+        .map(one => one.name)
+        .sort()
+        .join(' '),
+    ).toBe(
+      'compare data demo device doctor edit expand export freeze gate generate help inspect layers load load-script pause plan plot probe quit resume runs save step stop time train unfreeze vars verify',
+    )
+  })
+
+  it.each([
+    [':load', 'await lab.load("demo")'],
+    ['/load runs/x', 'await lab.load("runs/x")'],
+    [':plan groups=3 copies=2', 'lab.plan({ groups: 3, copies: 2 })'],
+    [':plan at=2,5', 'lab.plan({ at: [2, 5] })'],
+    [':plan', 'lab.currentPlan'],
+    [':expand', 'await lab.expand()'],
+    [':verify The "river ran"', 'await lab.verify("The river ran")'],
+    [':freeze "block 3-7" all', 'lab.freeze("block 3-7", "all")'],
+    [':gate 0.5 3', 'lab.gate(0.5, 3)'],
+    [':train steps=4 lr=1e-3', 'lab.train({ steps: 4, lr: 0.001 })'],
+    [':probe', 'await lab.probe()'],
+    [':probe general=a.jsonl maxTokens=10', 'await lab.probe({ general: "a.jsonl" }, { maxTokens: 10 })'],
+    [':probe maxTokens=10', 'await lab.probe(undefined, { maxTokens: 10 })'],
+    [':plot', 'lab.plot()'],
+    [':plot loss a b x=tokens', 'lab.plot("loss", { runs: ["a", "b"], x: "tokens" })'],
+    [':data demo/code', 'lab.data(["demo/code"])'],
+    [':save out dtype=bfloat16', 'await lab.save("out", { dtype: "bfloat16" })'],
+  ])('%s is the cell %s', (line, code) => expect(cell(line)).toBe(code))
+
+  it('say what was expected, and the nearest match', () => {
+    expect(() => commandOf('trian')).toThrow('Did you mean "train"?')
+    expect(() => cell(':train stps=3')).toThrow(/no option "stps".*Did you mean "steps"\?/)
+    expect(() => cell(':plan groups=two')).toThrow('expected a number, got "two"')
+    expect(() => cell(':plan placement=interleave')).toThrow('Did you mean "interleaved"?')
+    expect(() => cell(':freeze')).toThrow(':freeze needs rule')
+    expect(() => cell(':gate high')).toThrow('expected a number for value, got "high"')
+    expect(() => cell(':layers all')).toThrow('takes no words')
+    expect(() => cell(':compare one')).toThrow(':compare needs run')
+  })
+
+  it('about a run need one in the right state', () => {
+    expect(() => cell(':pause')).toThrow('no run has been started')
+    expect(() => cell(':pause', { ...paused, runStatus: 'done' })).toThrow('the newest run is done')
+    expect(cell(':resume', paused)).toBe('lab.run!.resume()')
+    expect(cell(':resume', { ...paused, runStatus: 'interrupted' })).toBe('await lab.resume("runs/x")')
+  })
+
+  it('all have help whose examples are commands', () => {
+    for (const { name, examples } of commands) {
+      expect(helpText(name)).toContain(`:${name}`)
+      for (const example of examples) {
+        const line = commandLineOf(example)!
+        parseArguments(commandOf(line.name), line.rest)
+      }
+    }
+  })
+})
+
+describe('words', () => {
+  it('come back from their quotes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ minLength: 1 }), { maxLength: 6 }), texts => {
+        const line = texts.map(quoteWord).join(' ')
+        expect(splitWords(line).map(word => word.text)).toEqual(texts)
+      }),
+    )
+  })
+  it('a pattern or a division is no command', () => {
+    expect(isCommandLine('/ab+/.test("x")')).toBe(false)
+    expect(isCommandLine('/load demo')).toBe(true)
+    expect(isCommandLine(': x')).toBe(false)
+  })
+  it('a script is cut at its commands', () => {
+    expect(scriptParts('let a = {\n b: 1\n}\n:load demo\n\na.b\n')).toEqual([
+      'let a = {\n b: 1\n}',
+      ':load demo',
+      '\na.b\n',
+    ])
+  })
+})
+
+describe('completion', () => {
+  const cwd = temporaryDirectory('complete')
+  mkdirSync(join(cwd, 'my folder'))
+  writeFileSync(join(cwd, 'my-texts.jsonl'), '')
+  writeFileSync(join(cwd, '.hidden'), '')
+  const names: NameSources = {
+    cwd,
+    runs: () => ['expansion', 'full'],
+    figures: () => ['forgetting', 'loss'],
+    devices: () => ['cpu'],
+    datasets: () => ['demo/code'],
+    layers: () => 2,
+    parameters: () => ['model.embed_tokens.weight'],
+    probes: () => [],
+  }
+  const texts = (line: string) => completeCommand(line, line.length, names).candidates.map(one => one.text)
+
+  it.each([
+    [':un', [':unfreeze']],
+    ['/unf', ['/unfreeze']],
+    [':train st', ['steps=']],
+    [':plan placement=p', ['placement=prefix']],
+    [':plot f', ['forgetting']],
+    [':plot loss e', ['expansion']],
+    [':data m', ['"my folder/"', 'my-texts.jsonl']],
+    [':data .h', ['.hidden']],
+    [':freeze b', ['"block 0"', '"block 1"']],
+    [':freeze model', ['model.embed_tokens.weight']],
+    [':gate 0.5 ', ['0', '1']],
+    [':help tra', ['train']],
+    [':nothing ', []],
+  ])('%s', (line, expected) => expect(texts(line)).toEqual(expected))
+
+  it('does not offer an option twice', () => {
+    expect(texts(':plan groups=2 ')).toEqual(['copies=', 'placement=', 'at='])
+  })
+})

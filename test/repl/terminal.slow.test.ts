@@ -1,0 +1,168 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+
+import { temporaryDirectory } from '../support/temporary.js'
+import { Tmux, type TmuxOptions, whyNoTmux } from './tmux.js'
+
+const { build, root } = (await import('../../repl/setup.mjs' as string)) as { build: () => void; root: string }
+const entry = pathToFileURL(join(root, 'dist', 'repl', 'main.js')).href
+const start = `node -e "import('${entry}').then(m => m.openRepl()).then(code => process.exit(code))"; echo "left with $?"`
+
+describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNoTmux})` : ''}`, () => {
+  const cwd = temporaryDirectory('tmux')
+  let open: Tmux[] = []
+  beforeAll(() => build())
+  afterEach(() => {
+    for (const terminal of open) terminal.close()
+    open = []
+  })
+  afterAll(() => rmSync(join(cwd, 'runs'), { recursive: true, force: true }))
+
+  /** A terminal with a session that is ready. */
+  async function session(options: Partial<TmuxOptions> = {}): Promise<Tmux> {
+    const terminal = new Tmux({
+      cwd,
+      ...options,
+      env: { LLAMA_PRO_HISTORY: join(cwd, 'history.jsonl'), ...options.env },
+    })
+    open.push(terminal)
+    terminal.type(start)
+    terminal.keys('Enter')
+    await terminal.until(/^In \[1\]:/m)
+    await terminal.until(/no model yet/)
+    return terminal
+  }
+
+  it('takes what is typed at human speed, in one chunk with its Enter, and pasted', async () => {
+    const terminal = await session()
+    await terminal.typeSlowly('1 + 1')
+    terminal.keys('Enter')
+    await terminal.until(/Out\[1\]: 2/)
+    terminal.type('let x = 20\rx + 1\r')
+    await terminal.until(/Out\[3\]: 21/)
+    terminal.paste('function f(a: number) {\n  return a * x\n}\nf(2)')
+    const pasted = await terminal.until(/f\(2\)/)
+    expect(pasted).not.toMatch(/Out\[4\]/)
+    terminal.keys('Enter')
+    await terminal.until(/Out\[4\]: 40/)
+    terminal.keys('Up')
+    expect(await terminal.until(/In \[5\]: function f/)).toMatch(/\.\.\.: f\(2\)\n/)
+  })
+
+  it('what is typed before it is ready is not lost', async () => {
+    const terminal = new Tmux({ cwd, env: { LLAMA_PRO_HISTORY: '' } })
+    open.push(terminal)
+    terminal.type(`${start}\r`)
+    await terminal.until(/^In \[1\]:/m)
+    terminal.type('6 * 7\r')
+    await terminal.until(/Out\[1\]: 42/)
+  })
+
+  it('Ctrl-C cancels the line, an awaiting cell, a loop that blocks; then says how to leave', async () => {
+    const terminal = await session()
+    terminal.type('abc')
+    terminal.keys('C-c')
+    await terminal.until(/abc\^C/)
+    terminal.type('await new Promise(() => {})\r')
+    await terminal.until(/running await/)
+    terminal.keys('C-c')
+    await terminal.until(/Interrupted[\s\S]*In \[2\]:/)
+    terminal.type('while (true) {}\r')
+    await terminal.until(/In \[2\]: while/)
+    terminal.keys('C-c')
+    await terminal.until(/Interrupted[\s\S]*Interrupted[\s\S]*In \[3\]:/)
+    terminal.keys('C-c')
+    await terminal.until(/Ctrl-D or :quit leaves/)
+    terminal.type('2 + 3\r')
+    await terminal.until(/Out\[3\]: 5/)
+    terminal.keys('C-d')
+    await terminal.until(/left with 0/)
+  })
+
+  it('keeps every one of 10,000 lines in the scroll-back, in order', async () => {
+    const terminal = await session()
+    terminal.type('for (let i = 0; i < 10000; i++) console.log("line", i)\r')
+    await terminal.until(/line 9999[\s\S]*In \[2\]:/)
+    const lines = terminal.capture({ all: true }).match(/^line \d+$/gm)
+    expect(lines).toEqual(Array.from({ length: 10_000 }, (_, i) => `line ${i}`))
+  })
+
+  it('survives resizing: nothing is doubled, nothing left over', async () => {
+    const terminal = await session({ columns: 100, rows: 40 })
+    terminal.type('"a".repeat(10)\r')
+    await terminal.until(/Out\[1\]/)
+    terminal.type('const unfinished = 1')
+    for (const [columns, rows] of [
+      [60, 20],
+      [40, 12],
+      [100, 40],
+      [80, 24],
+    ] as const) {
+      terminal.resize(columns, rows)
+      await terminal.until(/In \[2\]: const unfinished = 1/)
+    }
+    await new Promise(resolve => setTimeout(resolve, 500))
+    const screen = terminal.capture()
+    expect(screen.match(/In \[2\]/g)).toHaveLength(1)
+    expect(screen.match(/no model yet/g)).toHaveLength(1)
+  })
+
+  it('completes, searches history, and answers ?name', async () => {
+    const terminal = await session()
+    terminal.type(':pl')
+    terminal.keys('Tab')
+    await terminal.until(/:plan +command/)
+    terminal.keys('Tab')
+    await terminal.until(/In \[1\]: :plan/)
+    await terminal.escape()
+    terminal.keys('C-c')
+    terminal.type('"needle in history"\r')
+    await terminal.until(/Out\[1\]/)
+    terminal.keys('C-r')
+    terminal.type('needle')
+    await terminal.until(/search in history: needle/)
+    terminal.keys('Enter')
+    await terminal.until(/Out\[2\]: 'needle in history'/)
+    terminal.type('?lab.plan\r')
+    await terminal.until(/Plans an expansion/)
+    terminal.type(':trian\r')
+    await terminal.until(/no command ":trian"\. Did you mean "train"\?/)
+  })
+
+  it('prompt() asks at the prompt; the terminal is whole again after a kill', async () => {
+    const terminal = await session()
+    terminal.type('(await prompt("name? ")).length\r')
+    await terminal.until(/^name\?/m)
+    terminal.type('llama\r')
+    await terminal.until(/Out\[1\]: 5/)
+    terminal.type('process.kill(process.pid, "SIGTERM")\r')
+    await terminal.until(/left with 143/)
+    terminal.type('stty -a | grep -o " icanon"\r')
+    await terminal.until(/^ *icanon$/m)
+  })
+
+  it('trains behind a prompt that stays usable, in a panel lower than the terminal', async () => {
+    const terminal = await session({ env: { NO_COLOR: '1' } })
+    terminal.type(':load demo\r:expand groups=3\r:verify The river ran\r')
+    await terminal.until(/identical, bit for bit/, { timeoutMs: 120_000 })
+    terminal.type('lab.probes({})\r:train steps=30 seqLen=32 microBatch=2\r')
+    const training = await terminal.until(/● training[\s\S]*loss/, { timeoutMs: 120_000 })
+    expect(training.split('\n').length).toBeLessThanOrEqual(24)
+    terminal.type('40 + 2\r')
+    await terminal.until(/Out\[\d+\]: 42/)
+    terminal.type(':pause\r')
+    await terminal.until(/◌ paused/)
+    terminal.keys('C-c')
+    await terminal.until(/expansion: interrupted/, { timeoutMs: 60_000 })
+    terminal.type(':step 3\r')
+    await terminal.until(/3\/9[\s\S]*o_proj/, { timeoutMs: 60_000 })
+    await terminal.escape()
+    terminal.type(':export session\r')
+    await terminal.until(/cells written to .*session\.ipynb/)
+    expect(terminal.capture({ colors: true })).not.toContain('\u001b[3')
+    terminal.keys('C-d')
+    await terminal.until(/left with 0/)
+  })
+})
