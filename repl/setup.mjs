@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { copyPython } from './copy-python.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const mainFile = join(root, 'dist', 'repl', 'cli', 'main.js')
@@ -81,7 +82,7 @@ export function build() {
   say('Building ...')
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  if (runNode([compiler, '-p', join('src', 'tsconfig.json')]) === 0) return
+  if (runNode([compiler, '-p', join('src', 'tsconfig.json')]) === 0) return copyPython()
   rmSync(mainFile, { force: true })
   say('The build failed; the reasons stand above.')
   process.exit(1)

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type TS from '@tslab/typescript-for-tslab'
 import type { Converter } from 'tslab/dist/converter.js'
 import { type CachedModule, requireCached } from './compile-cache.js'
+import { EarlyTypes } from './early-types.js'
 import { LibraryTexts } from './library-texts.js'
 import { lowerCell } from './lower.js'
 import { declareInnerVars, typeOfResult } from './vars.js'
@@ -56,6 +57,8 @@ export interface CompilerHostOptions {
   tolerate: (diagnostic: TS.Diagnostic) => boolean
   /** Local source files whose errors stop the cell that imports them. */
   isChecked: (fileName: string) => boolean
+  /** Begins without the types of Node.js. */
+  isEarly: boolean
 }
 
 /** tslab's converter, fitted with our options, together with what it does not hand out itself. */
@@ -70,6 +73,10 @@ export interface ConverterHost {
   readonly current: CellProgram
   /** Tells the compiler about local files that changed since the last call. */
   refresh(): void
+  /** Whether a cell that compiled without errors stands: it may have done without the types of Node.js. */
+  isEnough(code: string): boolean
+  /** Adds the types of Node.js, which may be missing at first. Returns whether they were. */
+  addNodeTypes(): boolean
   /** Reads the documentation of the language and of Node.js, which was left out at first. Returns whether it had been. */
   addDocumentation(): boolean
 }
@@ -103,7 +110,12 @@ export function createConverterHost(options: CompilerHostOptions): ConverterHost
     emitted.resultType = typeOfResult(ts, file, program)
   }
   const texts = new LibraryTexts(dirname(compilerFile))
-  const patched = patchCompiler(ts, options, { watched, texts, capture, onProgram, onCell })
+  const early = new EarlyTypes({ ...options, nodeTypes: nodeTypesFile(ts) })
+  let setRoots = (): void => {}
+  const onWatch = (set: () => void): void => {
+    setRoots = set
+  }
+  const patched = patchCompiler(ts, options, { watched, texts, early, capture, onProgram, onCell, onWatch })
   const tslab = loadConverter(patched)
   return {
     ts,
@@ -116,6 +128,13 @@ export function createConverterHost(options: CompilerHostOptions): ConverterHost
     },
     get current() {
       return current!
+    },
+    isEnough: code => early.isEnough(code, current!),
+    addNodeTypes() {
+      if (!early.isEarly) return false
+      early.end()
+      setRoots()
+      return true
     },
     addDocumentation: () => texts.addDocumentation(),
     refresh() {
@@ -155,33 +174,52 @@ function loadConverter(compiler: Compiler): typeof import('tslab/dist/converter.
 interface Hooks {
   watched: Map<string, Watched>
   texts: LibraryTexts
+  early: EarlyTypes
   capture: (fileName: string, text: string) => void
   onProgram: (program: CellProgram) => void
   onCell: (program: CellProgram) => void
+  /** Takes the function that has the next program made of the present root files. */
+  onWatch: (setRoots: () => void) => void
 }
 
 type PreEmit = (program: TS.Program, files: readonly TS.SourceFile[]) => readonly TS.Diagnostic[]
 
 function patchCompiler(ts: Compiler, options: CompilerHostOptions, hooks: Hooks): Compiler {
   const preEmit = (ts as unknown as { getPreEmitDiagnosticsOfFiles: PreEmit }).getPreEmitDiagnosticsOfFiles
+  let cellFiles: string[] = []
   const changes = {
     sys: systemOf(ts, options.cwd, hooks),
     // tslab turns the code of a cell into a CommonJS module, which nobody uses here, at a quarter of the time a cell.
     transpileModule: () => ({ outputText: '' }),
     createWatchCompilerHost(files: string[], base: TS.CompilerOptions, sys: TS.System, _: null, ...rest: []) {
       const create = ts.createWatchCompilerHost as unknown as (...args: unknown[]) => object
+      cellFiles = files
+      const roots = [...files, ...hooks.early.roots]
       // tslab's own choice of builder compares all files of a program with the one before, at twice the time a cell.
-      return create(files, { ...base, ...compilerOptions(ts, options) }, sys, ts.createAbstractBuilder, ...rest)
+      return create(roots, { ...base, ...compilerOptions(ts, options) }, sys, ts.createAbstractBuilder, ...rest)
     },
     createWatchProgram(host: { afterProgramCreate?: (builder: TS.BuilderProgram) => void }) {
       const keep = host.afterProgramCreate!
       host.afterProgramCreate = builder => keep(wrapBuilder(ts, builder, options, hooks))
-      return (ts.createWatchProgram as unknown as (host: object) => object)(host)
+      const watch = (ts.createWatchProgram as unknown as (host: object) => RootWatch)(host)
+      hooks.onWatch(() => watch.updateRootFileNames([...cellFiles, ...hooks.early.roots]))
+      return watch
     },
     getPreEmitDiagnosticsOfFiles: ((program, files) =>
       preEmit(program, files).filter(diagnostic => !options.tolerate(diagnostic))) satisfies PreEmit,
   }
   return { ...ts, ...changes } as unknown as Compiler
+}
+
+type RootWatch = TS.WatchOfFilesAndCompilerOptions<TS.BuilderProgram>
+
+/** The types of Node.js that belong to this compiler: the package has others for older ones. */
+function nodeTypesFile(ts: Compiler): string {
+  const folder = dirname(createRequire(tslabFile).resolve('@types/node/package.json'))
+  const options = { typeRoots: [dirname(folder)] }
+  const found = ts.resolveTypeReferenceDirective('node', undefined, options, ts.sys).resolvedTypeReferenceDirective
+  if (!found?.resolvedFileName) throw new Error(`internal: no types in ${folder}`)
+  return found.resolvedFileName
 }
 
 function compilerOptions(
@@ -193,7 +231,7 @@ function compilerOptions(
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     allowImportingTsExtensions: true,
     lib: ['lib.es2023.d.ts'],
-    types: ['node'],
+    types: [],
     typeRoots: [dirname(dirname(nodeTypes))],
     checkJs: false,
     disableTopLevelAwait: false,
@@ -204,12 +242,18 @@ function compilerOptions(
 }
 
 // Only files of the user are worth looking at again: the libraries of the compiler and packages stay as they were loaded.
-function systemOf(ts: Compiler, cwd: string, { watched, texts }: Pick<Hooks, 'watched' | 'texts'>): TS.System {
+function systemOf(
+  ts: Compiler,
+  cwd: string,
+  { watched, texts, early }: Pick<Hooks, 'watched' | 'texts' | 'early'>,
+): TS.System {
   const ignore = { close() {} }
   return Object.assign(Object.create(ts.sys) as TS.System, {
     getCurrentDirectory: () => cwd.split(sep).join('/'),
     watchDirectory: () => ignore,
-    readFile: (path: string, encoding?: string) => texts.read(path, () => ts.sys.readFile(path, encoding)),
+    readFile: (path: string, encoding?: string) =>
+      early.read(path) ?? texts.read(path, () => ts.sys.readFile(path, encoding)),
+    fileExists: (path: string) => path === early.path || ts.sys.fileExists(path),
     watchFile(path: string, callback: TS.FileWatcherCallback) {
       if (texts.watch(path, () => callback(path, ts.FileWatcherEventKind.Changed))) return ignore
       if (path.includes('/node_modules/')) return ignore

@@ -52,7 +52,7 @@ export class CellConverter {
   constructor(options: CellConverterOptions) {
     this.#options = options
     this.#declarations = options.ambient
-    this.#host = this.#createHost()
+    this.#host = this.#createHost({ isEarly: true })
   }
 
   get ts(): Compiler {
@@ -69,13 +69,16 @@ export class CellConverter {
     let conversion = this.#convert(code)
     if (!conversion.ok && this.#namesGlobal(conversion.diagnostics)) {
       this.addGlobals()
+      this.#host.addNodeTypes()
       conversion = this.#convert(code)
     }
+    const stands = conversion.ok && this.#tolerated.size === 0 && this.#host.isEnough(code)
+    if (!stands && this.#host.addNodeTypes()) conversion = this.#convert(code)
     const added = [...this.#tolerated].filter(name => !this.#untyped.has(name))
     if (!conversion.ok || added.length === 0) return conversion
     // The compiler remembers what it did not find: it may have been installed or written since.
     this.#host.converter.close()
-    this.#host = this.#createHost()
+    this.#host = this.#createHost({ isEarly: false })
     const second = this.#convert(code)
     for (const name of this.#tolerated) this.#untyped.add(name)
     const warnings = [...this.#tolerated].map(
@@ -99,9 +102,10 @@ export class CellConverter {
     this.#declarations = [...lines, this.#declarations].join('\n')
   }
 
-  /** Reads the documentation of the language and of Node.js; until then types have none. Returns whether it was to be read. */
+  /** Reads all types of Node.js and the language with their documentation. Returns whether some were missing. */
   addDocumentation(): boolean {
-    return this.#host.addDocumentation()
+    const wasEarly = this.#host.addNodeTypes()
+    return this.#host.addDocumentation() || wasEarly
   }
 
   complete(code: string, cursor: number) {
@@ -146,9 +150,10 @@ export class CellConverter {
     return this.#options.declarationsFor(code) + this.#declarations
   }
 
-  #createHost(): ConverterHost {
+  #createHost({ isEarly }: { isEarly: boolean }): ConverterHost {
     const { cwd, paths, declared, isChecked } = this.#options
-    return createConverterHost({ cwd, paths, declared, isChecked, tolerate: diagnostic => this.#tolerate(diagnostic) })
+    const tolerate = (diagnostic: TS.Diagnostic) => this.#tolerate(diagnostic)
+    return createConverterHost({ cwd, paths, declared, isChecked, isEarly, tolerate })
   }
 
   /** A module without types is no error when it will load. */

@@ -1,6 +1,6 @@
 /** Parsers of option values: text in, a checked value out, or the reason why not. */
 import { InvalidArgumentError, Option } from 'commander'
-import { devices, didYouMean } from '../../src/index.js'
+import { devices, didYouMean, type Precision } from '../../src/index.js'
 
 /** A whole number of `min` or more. */
 export function wholeNumber(min: number): (text: string) => number {
@@ -65,10 +65,12 @@ export function oneOf<T extends string>(names: readonly T[]): (text: string) => 
   }
 }
 
-/** How something is computed: the same two options wherever something is. */
+/** How something is computed: the same options wherever something is. */
 export interface ComputeOptions {
   device: string
   threads?: number
+  precision?: Precision
+  torchEager?: boolean
 }
 
 /** `--device`. */
@@ -81,4 +83,15 @@ export function deviceOption(): Option {
 /** `--threads`. */
 export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads that compute (default: one a core)').argParser(wholeNumber(1))
+}
+
+/** `--precision`. */
+export function precisionOption(): Option {
+  const description = 'arithmetic of matrix products, bf16 on the torch devices (default: f32, or what the recipe says)'
+  return new Option('--precision <name>', description).argParser(oneOf<Precision>(['f32', 'bf16']))
+}
+
+/** `--torch-eager`. */
+export function torchEagerOption(): Option {
+  return new Option('--torch-eager', 'torch devices: run line by line, without torch.compile')
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { copyFile, cp, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { ModelConfig } from '../model/config.js'
 import { configText } from '../model/config-json.js'
 import { parameterShapes } from '../model/parameters.js'
@@ -14,6 +14,7 @@ import type { TensorEntry } from './write.js'
 /** Files of a model directory that describe its vocabulary, its chat format or its terms of use, not its weights. */
 const companionFiles = new Set([
   'tokenizer.json',
+  'tokenizer.json.gz',
   'tokenizer.model',
   'tokenizer_config.json',
   'special_tokens_map.json',
@@ -37,7 +38,7 @@ export interface SaveOptions {
   config: ModelConfig
   /** Every parameter of `config` once, with its shape; further tensors are written too. */
   tensors: readonly TensorEntry[]
-  /** Model directory whose tokenizer files, generation_config.json and licence files are copied. */
+  /** Model directory whose tokenizer files, generation_config.json and licence files are copied, or a tokenizer file. */
   companionsFrom?: string
   /** Shard size limit in bytes; default 5 GB. */
   maxShardBytes?: number
@@ -72,7 +73,14 @@ async function checkTarget(dir: string, overwrite: boolean): Promise<void> {
     )
 }
 
+/** As the tokenizer reads them: a file of a usual name stands for its directory, any other file for itself. */
 async function copyCompanions(from: string, to: string): Promise<string[]> {
+  if ((await stat(from)).isFile()) {
+    if (companionFiles.has(basename(from))) return copyCompanions(dirname(from), to)
+    const name = `tokenizer${/\.json(\.gz)?$/.exec(from)?.[0] ?? '.model'}`
+    await copyFile(from, join(to, name))
+    return [name]
+  }
   const names = (await readdir(from)).filter(name => companionFiles.has(name) || termsOfUse.test(name)).sort()
   const copied: string[] = []
   for (const name of names) {

@@ -92,6 +92,8 @@ export class WorkerEngine implements Engine {
     if (!loading) {
       loading = this.#call({ kind: 'load', spec, key }) as Promise<number>
       this.#loaded.set(key, loading)
+      // what failed once (no memory left) may work when it is asked for again
+      loading.catch(() => this.#loaded.delete(key))
     }
     return loading
   }

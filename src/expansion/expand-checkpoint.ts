@@ -1,8 +1,8 @@
-import { resolve, sep } from 'node:path'
 import { openCheckpoint } from '../checkpoint/checkpoint.js'
 import { type SaveProgress, saveModel } from '../checkpoint/save.js'
 import type { ModelConfig } from '../model/config.js'
 import { LabError } from '../util/errors.js'
+import { pathsOverlap } from '../util/overlap.js'
 import { expandConfig } from './expand-config.js'
 import { expandParameters } from './expand-parameters.js'
 import type { ExpansionPlan } from './plan.js'
@@ -26,9 +26,7 @@ export interface ExpandedCheckpoint {
 }
 
 function checkDirectories(inDir: string, outDir: string): void {
-  const [from, to] = [resolve(inDir), resolve(outDir)]
-  const inside = (a: string, b: string) => a === b || a.startsWith(b.endsWith(sep) ? b : b + sep)
-  if (inside(from, to) || inside(to, from))
+  if (pathsOverlap(inDir, outDir))
     throw new LabError('EXPANSION', `the output directory ${outDir} must lie outside the input directory ${inDir}.`)
 }
 

@@ -1,33 +1,59 @@
 import { OnnxEngine } from '../engines/onnx/engine.js'
 import { ReferenceEngine } from '../engines/reference/engine.js'
 import { tfjsDevices, tfjsEngine } from '../engines/tfjs/start.js'
-import { type Engine, setDefaultEngineFactory } from '../tensor/engine.js'
+import { TorchEngine } from '../engines/torch/engine.js'
+import { webGpuDevices } from '../engines/webgpu/adapter.js'
+import { webGpuEngine } from '../engines/webgpu/start.js'
+import { type Engine, type Precision, setDefaultEngineFactory } from '../tensor/engine.js'
 import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 
 export interface EngineOptions {
   /** Threads that compute; default one a core. */
   threads?: number
+  /** Default `f32`; `bf16` on the torch devices. */
+  precision?: Precision
+  /** Torch devices: run programs line by line instead of through torch.compile (default false). */
+  torchEager?: boolean
 }
+
+const torchDevices = ['torch:cpu', 'torch:cuda', 'torch:mps']
 
 const makers: Record<string, (options: EngineOptions) => Engine> = {
   cpu: ({ threads }) => new OnnxEngine(threads === undefined ? {} : { threads }),
   reference: () => new ReferenceEngine(),
+  ...Object.fromEntries(
+    webGpuDevices.map(device => [
+      device,
+      ({ threads }: EngineOptions) => webGpuEngine(device, threads === undefined ? {} : { threads }),
+    ]),
+  ),
   ...Object.fromEntries(tfjsDevices.map(device => [device, () => tfjsEngine(device)])),
+  ...Object.fromEntries(torchDevices.map(name => [name, options => torchEngine(name.slice('torch:'.length), options)])),
+}
+
+function torchEngine(device: string, { threads, precision = 'f32', torchEager = false }: EngineOptions): Engine {
+  const compile = torchEager ? 'never' : 'auto'
+  return new TorchEngine({ device, precision, compile, ...(threads === undefined ? {} : { threads }) })
 }
 
 /**
- * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `tfjs` (tfjs-core's
- * wasm kernels, one thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library).
+ * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `webgpu` (onnxruntime
+ * on a GPU, f32), `webgpu:swiftshader` (the same on a GPU in software, for tests), `tfjs` (tfjs-core's wasm kernels, one
+ * thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library), `torch:cpu`,
+ * `torch:cuda` (ROCm too) and `torch:mps` (the user's own PyTorch).
  */
 export const devices: readonly string[] = Object.keys(makers)
 
 /** Those of {@link devices} that need more than this package brings along. */
-export const optionalDevices: readonly string[] = ['tfjs:node', 'tfjs-gpu']
+export const optionalDevices: readonly string[] = [
+  ...['webgpu', 'webgpu:swiftshader', 'tfjs:node', 'tfjs-gpu'],
+  ...torchDevices,
+]
 
 /**
  * Starts an engine. The caller disposes it.
- * @throws LabError DEVICE for an unknown name, with the nearest one
+ * @throws LabError DEVICE for an unknown name, with the nearest one; PRECISION for arithmetic that the device cannot do
  */
 export function createEngine(device = 'cpu', options: EngineOptions = {}): Engine {
   const maker = makers[device]
@@ -35,6 +61,12 @@ export function createEngine(device = 'cpu', options: EngineOptions = {}): Engin
     throw new LabError(
       'DEVICE',
       `unknown device "${device}"; known are ${devices.join(', ')}.${didYouMean(device, devices)}`,
+    )
+  const { precision = 'f32' } = options
+  if (precision !== 'f32' && !torchDevices.includes(device))
+    throw new LabError(
+      'PRECISION',
+      `precision ${precision} is not supported on ${device}; set precision: f32, or take one of ${torchDevices.join(', ')}`,
     )
   return maker(options)
 }

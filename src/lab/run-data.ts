@@ -1,6 +1,7 @@
 /** The data part of a run: tokenizer, probes, and the stream of batches that never contains a probe's documents. */
+import type { Dataset } from '../data/dataset.js'
 import { type Loader, type LoaderEvents, openLoader } from '../data/loader.js'
-import { openProbe, type Probe } from '../data/probe.js'
+import { openProbe, type Probe, type ProbeOptions } from '../data/probe.js'
 import { TokenizerPool } from '../tokenizer/pool.js'
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
@@ -33,24 +34,8 @@ export async function openRunData(
     const tokenize = (texts: string[]) => pool.encodeBatch(texts)
     const { bosTokenId, eosTokenId } = tokenizer
     const { seqLen, windowDocs, onBadShard, onBadDocument } = recipe.data
-    const probes: Probe[] = []
-    for (const { name, manifest, subset, maxTokens, maxDocumentBytes } of recipe.probes) {
-      const dataset = await openDataset(manifest, { name, ...(subset === undefined ? {} : { subset }) })
-      const limit = maxDocumentBytes === undefined ? {} : { maxDocumentBytes }
-      probes.push(
-        await openProbe({ name, manifest: dataset, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId, ...limit }),
-      )
-    }
-    const names = dataFileNames(recipe.data.sources.map(source => source.manifest))
-    const sources = await Promise.all(
-      recipe.data.sources.map(async ({ manifest, subset, weight }, i) => ({
-        manifest: await openDataset(manifest, {
-          ...(subset === undefined ? {} : { subset }),
-          ...(names[i] === undefined ? {} : { name: names[i] }),
-        }),
-        weight,
-      })),
-    )
+    const probes = await openProbes(recipe, { tokenize, bosTokenId, eosTokenId })
+    const sources = await openSources(recipe)
     const excludeHashes = new Set(probes.flatMap(probe => [...probe.documentHashes]))
     const common = {
       sources,
@@ -87,6 +72,29 @@ export async function openRunData(
     await pool.dispose()
     throw error
   }
+}
+
+async function openProbes(
+  { probes: wanted, data: { seqLen } }: Recipe,
+  encoding: Pick<ProbeOptions, 'tokenize' | 'bosTokenId' | 'eosTokenId'>,
+): Promise<Probe[]> {
+  const probes: Probe[] = []
+  for (const { name, manifest, subset, maxTokens, maxDocumentBytes } of wanted) {
+    const dataset = await openDataset(manifest, { name, ...(subset === undefined ? {} : { subset }) })
+    const limit = maxDocumentBytes === undefined ? {} : { maxDocumentBytes }
+    probes.push(await openProbe({ name, manifest: dataset, maxTokens, seqLen, ...encoding, ...limit }))
+  }
+  return probes
+}
+
+function openSources({ data: { sources } }: Recipe): Promise<{ manifest: Dataset; weight: number }[]> {
+  const names = dataFileNames(sources.map(source => source.manifest))
+  const open = async ({ manifest, subset, weight }: (typeof sources)[number], i: number) => {
+    const name = names[i]
+    const options = { ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
+    return { manifest: await openDataset(manifest, options), weight }
+  }
+  return Promise.all(sources.map(open))
 }
 
 /** What the loader reports, as warnings of the run. */

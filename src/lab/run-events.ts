@@ -23,6 +23,21 @@ export interface RunEvents {
   frozen: { tensors: number; equal: boolean }
 }
 
+/** The names of {@link RunEvents}. */
+export const runEventNames = [
+  'status',
+  'engine',
+  'resolved',
+  'layerMap',
+  'trainable',
+  'quantized',
+  'memory',
+  'warning',
+  'record',
+  'checkpoint',
+  'frozen',
+] as const satisfies readonly (keyof RunEvents)[]
+
 export interface RunResult {
   readonly status: 'done' | 'interrupted'
   readonly step: number

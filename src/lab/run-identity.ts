@@ -6,8 +6,9 @@ import type { RunData } from './run-data.js'
 import type { RunModel } from './run-model.js'
 
 /**
- * What a run is computed from, by hashes of contents: a run whose whole folder has moved is still the same run, and one
- * whose files were changed in place is not.
+ * What a run is computed from, by hashes: a run whose whole folder has moved is still the same run, and one whose files
+ * were changed in place is not. Weights, tokenizer and probes are hashed by content; training data, which may be
+ * terabytes, by the names and sizes of its files.
  */
 export interface RunIdentity {
   /** {@link recipeHash}. */
@@ -17,7 +18,7 @@ export interface RunIdentity {
   tokenizer: string
   /** SHA-256 over the documents of all probes. */
   probes: string
-  /** Hash of every dataset by its name. */
+  /** Hash of every dataset by its name: file names, sizes, text field and filters. */
   sources: Record<string, string>
 }
 

@@ -5,21 +5,20 @@ import { resolveModel } from '../checkpoint/hub-download.js'
 import type { Recipe } from '../train/recipe.js'
 import { checkNoRun } from '../train/run-directory.js'
 import { Emitter } from '../util/emitter.js'
-import { createEngine } from './engines.js'
+import { createEngine, type EngineOptions } from './engines.js'
 import { holdingRun } from './hold-run.js'
 import { openRunData, type RunData } from './run-data.js'
 import type { RunEvents, RunResult } from './run-events.js'
 import { buildRunModel } from './run-model.js'
-import { checkPrecision, trainRun } from './train-run.js'
+import { trainRun } from './train-run.js'
 
-export interface RunOptions {
+export interface RunOptions extends Omit<EngineOptions, 'precision'> {
   recipe: Recipe
   /** Run directory; must not hold a run unless `resume` is set. */
   out: string
   /** Continue from the newest checkpoint (default false). */
   resume?: boolean
   device?: string
-  threads?: number
   /** Write TensorBoard event files to `tensorboard/` of the run (default false). */
   tensorboard?: boolean
   /** When it aborts, the current step ends, a checkpoint is written and the result says `interrupted`. */
@@ -29,13 +28,12 @@ export interface RunOptions {
 
 /** Runs a recipe. Everything it starts is stopped again, however it ends. */
 export async function runRecipe(options: RunOptions): Promise<RunResult> {
-  const { recipe, out, resume = false, device = 'cpu', threads, tensorboard = false, signal } = options
+  const { recipe, out, resume = false, device = 'cpu', tensorboard = false, signal } = options
   const events = options.events ?? new Emitter<RunEvents>()
-  checkPrecision(recipe, device)
   return holdingRun(out, async () => {
     if (!resume) checkNoRun(out)
     events.emit('resolved', { recipe, yaml: stringify(recipe) })
-    const engine = createEngine(device, threads === undefined ? {} : { threads })
+    const engine = createEngine(device, { ...options, precision: recipe.precision })
     let data: RunData | null = null
     try {
       events.emit('status', { message: 'opening probes and data' })

@@ -22,14 +22,15 @@ export async function loadedMemory({ engine }: Model): Promise<LoadedMemory> {
   return { residentBytes: process.memoryUsage.rss(), mappedBytes }
 }
 
-/** Compiles the step; with remat on `auto`, the variant that fits. */
+/** Compiles the step, the caller's to dispose; with remat on `auto`, the variant that fits. @throws LabError MEMORY */
 export async function makeStep(
   recipe: Recipe,
   { model, base, trainable }: RunModel,
   evaluator: Evaluator,
   { events, loaded }: { events: Emitter<RunEvents>; loaded: LoadedMemory },
 ): Promise<TrainStep> {
-  const availableBytes = availableMemoryBytes(process.memoryUsage.rss())
+  // pages of files count as memory that is still free
+  const availableBytes = availableMemoryBytes(loaded.residentBytes)
   const make = (rematBlocks: boolean) =>
     new TrainStep(model, trainable, {
       ...recipe.batch,
@@ -50,8 +51,13 @@ export async function makeStep(
     })
   }
   events.emit('memory', { text: memoryText(estimate, availableBytes), needBytes: estimate.totalBytes, availableBytes })
-  checkMemory(estimate, availableBytes)
-  await step.load()
+  try {
+    checkMemory(estimate, availableBytes)
+    await step.load()
+  } catch (error) {
+    step.dispose()
+    throw error
+  }
   return step
 }
 

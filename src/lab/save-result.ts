@@ -10,7 +10,7 @@ const storage = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
 const dtypes = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const
 
 export interface SaveResultOptions {
-  /** Directory whose tokenizer files are copied beside the weights. */
+  /** Directory whose tokenizer files are copied beside the weights, or a tokenizer file. */
   companionsFrom: string
   /** Storage type of all tensors. */
   dtype: ModelConfig['dtype']
@@ -39,7 +39,7 @@ export async function saveResult(
 }
 
 function dataOf({ origin, shape, read }: PlainParameter, dtype: FloatDtype): TensorData {
-  if (!origin) return async () => fromFloat32((await read()) as Float32Array, dtype)
+  if (!origin) return async () => fromFloat32(await read(), dtype)
   const source = { ...origin, dtype: dtypes[origin.dtype], shape: [...shape] }
   return source.dtype === dtype ? source : async () => fromFloat32(await readFloat32(source), dtype)
 }

@@ -1,13 +1,13 @@
 /** The training part of a run: programs, records, checkpoints, result. Model, data and engine are given. */
 import { existsSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Loader } from '../data/loader.js'
 import { layerMap, layerMapText } from '../expansion/layer-map.js'
 import { readProvenance } from '../expansion/provenance.js'
 import { ForgettingMonitor } from '../forgetting/monitor.js'
 import { trainableTable, trainableTableText } from '../freeze/trainable-table.js'
 import { saveAdapter } from '../methods/save-adapter.js'
 import type { Engine } from '../tensor/engine.js'
-import { sizeOf } from '../tensor/shape.js'
 import { MetricsWriter, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
 import {
@@ -20,8 +20,9 @@ import {
   readRun,
   tidyRun,
 } from '../train/run-directory.js'
+import type { TrainStep } from '../train/step.js'
 import { TensorBoardWriter, tensorboardFolder } from '../train/tensorboard.js'
-import { type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
+import { type Measure, type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
 import { frozenDigest } from './frozen-digest.js'
@@ -64,8 +65,8 @@ const start: Position = { step: 0, tokens: 0, seconds: 0 }
 
 /** Trains a built model by its recipe, and writes the run directory. */
 export async function trainRun(options: TrainRunOptions, parts: RunParts): Promise<RunResult> {
-  const { recipe, out, resume, tensorboard = false, signal, beforeStep } = options
-  const { engine, built, data, tokenizerPath, events } = parts
+  const { recipe, out, resume, signal } = options
+  const { engine, built, data, events } = parts
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
@@ -75,77 +76,101 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
   const evaluator = evaluatorOf(recipe, built)
   const step = await makeStep(recipe, built, evaluator, { events, loaded })
-  events.emit('engine', { description: engine.description })
-  events.emit('status', { message: 'measuring the base' })
-  const monitor = new ForgettingMonitor(evaluator, data.probes, { start: startEvaluatorOf(recipe, built) })
   try {
-    await monitor.setBaseline(signal)
-  } catch (error) {
-    if (!signal?.aborted) throw error
-    step.dispose()
-    const { step: done, tokens, seconds } = checkpoint?.state ?? start
-    return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
-  }
-  const { recipe: recipeHash } = identity
-  const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
-  const metrics = openMetrics(out, resume, from)
-  const loader = data.openLoader(checkpoint?.state.data)
-  const trainer = new Trainer({
-    model,
-    step,
-    trainable,
-    recipe,
-    recipeHash,
-    loader,
-    metrics,
-    runDir: out,
-    measure: p => monitor.measure(p, undefined),
-    from,
-    ...(beforeStep ? { beforeStep } : {}),
-  })
-  const board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
-  trainer.events.on('record', record => {
-    board?.write(record)
-    events.emit('record', record)
-  })
-  trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
-  try {
-    events.emit('status', { message: 'training' })
-    const status = await trainer.run(signal)
-    const equal = (await frozenDigest(model, frozen)) === before
-    events.emit('frozen', { tensors: frozen.length, equal })
-    if (!equal)
-      throw new LabError(
-        'FROZEN_CHANGED',
-        'a frozen tensor has changed during the run; please report this with run.json',
-      )
-    const modelDir = status === 'done' ? join(out, modelFolder) : null
-    if (modelDir) {
-      events.emit('status', { message: `saving the model to ${modelDir}` })
-      const dtype = recipe.saveDtype === 'source' ? model.config.dtype : recipe.saveDtype
-      await saveResult(modelDir, model, { companionsFrom: tokenizerPath, dtype })
-      if (recipe.lora)
-        await saveAdapter(join(out, adapterFolder), model, { lora: recipe.lora, base: baseName(options, parts) })
+    events.emit('engine', { description: engine.description })
+    events.emit('status', { message: 'measuring the base' })
+    const monitor = new ForgettingMonitor(evaluator, data.probes, { start: startEvaluatorOf(recipe, built) })
+    try {
+      await monitor.setBaseline(signal)
+    } catch (error) {
+      if (!signal?.aborted) throw error
+      const { step: done, tokens, seconds } = checkpoint?.state ?? start
+      return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
     }
-    return {
-      status,
-      ...trainer.position,
-      steps: recipe.steps,
-      modelDir,
-      probes: summarize(readMetrics(join(out, metricsFile))),
-    }
+    const recipeHash = identity.recipe
+    const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
+    const begun = { step, monitor, recipeHash, from, dataState: checkpoint?.state.data }
+    const { status, ...position } = await runSteps(options, parts, begun)
+    await checkFrozen(built, before, events)
+    const modelDir = status === 'done' ? await saveTrained(options, parts) : null
+    const probes = summarize(readMetrics(join(out, metricsFile)))
+    return { status, ...position, steps: recipe.steps, modelDir, probes }
   } finally {
-    await loader.dispose()
-    metrics.close()
-    board?.close()
     step.dispose()
   }
 }
 
-/** @throws LabError PRECISION for arithmetic that the device cannot do */
-export function checkPrecision({ precision }: Recipe, device: string): void {
-  if (precision === 'f32') return
-  throw new LabError('PRECISION', `precision ${precision} is not supported on ${device}; set precision: f32`)
+/** What the steps of a run need, as far as it has been made for them. */
+interface Begun {
+  readonly step: TrainStep
+  readonly monitor: ForgettingMonitor
+  readonly recipeHash: string
+  readonly from: Position
+  /** State of the data stream in the checkpoint; undefined at the start. */
+  readonly dataState: unknown
+}
+
+/** Trains from `from` to the last step, or to where the signal stops it. */
+async function runSteps(
+  { recipe, out, resume, tensorboard = false, signal, beforeStep }: TrainRunOptions,
+  { built: { model, trainable }, data, events }: RunParts,
+  { step, monitor, recipeHash, from, dataState }: Begun,
+): Promise<Position & { status: RunResult['status'] }> {
+  const metrics = openMetrics(out, resume, from)
+  let loader: Loader | null = null
+  let board: TensorBoardWriter | null = null
+  try {
+    // a resumed run notes that it was; whoever listens is told as of every other line
+    if (metrics.last?.kind === 'event') events.emit('record', metrics.last)
+    loader = data.openLoader(dataState)
+    const measure: Measure = position => monitor.measure(position)
+    const common = { model, step, trainable, recipe, recipeHash, loader, metrics, runDir: out, measure, from }
+    const trainer = new Trainer({ ...common, ...(beforeStep ? { beforeStep } : {}) })
+    board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
+    trainer.events.on('record', record => {
+      board?.write(record)
+      events.emit('record', record)
+    })
+    trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
+    events.emit('status', { message: 'training' })
+    const status = await trainer.run(signal)
+    return { status, ...trainer.position }
+  } finally {
+    await loader?.dispose()
+    metrics.close()
+    board?.close()
+  }
+}
+
+/** @throws LabError FROZEN_CHANGED when a frozen tensor has another byte than before */
+async function checkFrozen({ model, frozen }: RunModel, before: string, events: Emitter<RunEvents>): Promise<void> {
+  const equal = (await frozenDigest(model, frozen)) === before
+  events.emit('frozen', { tensors: frozen.length, equal })
+  if (equal) return
+  throw new LabError('FROZEN_CHANGED', 'a frozen tensor has changed during the run; please report this with run.json')
+}
+
+/** Writes the trained model into the run directory, and a LoRA run's factors beside it; resolves to the model's path. */
+async function saveTrained(
+  { recipe, out }: TrainRunOptions,
+  { built: { model }, tokenizerPath, pinned, events }: RunParts,
+): Promise<string> {
+  const dir = join(out, modelFolder)
+  events.emit('status', { message: `saving the model to ${dir}` })
+  const dtype = recipe.saveDtype === 'source' ? model.config.dtype : recipe.saveDtype
+  await saveResult(dir, model, { companionsFrom: tokenizerPath, dtype })
+  const { lora } = recipe
+  if (lora) await saveAdapter(join(out, adapterFolder), model, { lora, base: baseName(recipe, pinned) })
+  return dir
+}
+
+/** @throws LabError PRECISION for a recipe that wants other arithmetic than the engine's */
+export function checkPrecision({ precision }: Recipe, { name, precision: given = 'f32' }: Engine): void {
+  if (precision === given) return
+  throw new LabError(
+    'PRECISION',
+    `the recipe has precision ${precision}, the ${name} engine computes in ${given}; set precision: ${given}, or start an engine with precision ${precision} (the torch devices have bf16)`,
+  )
 }
 
 function describeModel({ model, trainable, warnings, quantized }: RunModel, events: Emitter<RunEvents>): void {
@@ -194,11 +219,10 @@ function openRun(
     versions,
     device,
     seed: recipe.seed,
-    model: baseName({ recipe }, { pinned }),
+    model: baseName(recipe, pinned),
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
-    layerMap: layerMap(built.model.config, { trainable: built.trainable }),
-    parameters: parameterCounts(built),
+    layerMap: layerMap(built.model.config, { trainable: built.trainable, added: built.model.weights.adapter?.shapes }),
     quantized: built.quantized,
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
@@ -212,14 +236,8 @@ function openRun(
 }
 
 /** The directory of the base, or its address on the hub with the commit; null for a run from random weights. */
-function baseName({ recipe }: Pick<TrainRunOptions, 'recipe'>, { pinned }: Pick<RunParts, 'pinned'>): string | null {
-  return pinned ?? (recipe.model === undefined ? null : resolve(recipe.model))
-}
-
-function parameterCounts({ model, trainable }: RunModel): { total: number; trainable: number } {
-  const count = (paths: Iterable<string>) =>
-    [...paths].reduce((total, path) => total + sizeOf(model.parameter(path).shape), 0)
-  return { total: count(model.parameters.keys()), trainable: count(trainable) }
+function baseName({ model }: Recipe, pinned: string | null): string | null {
+  return pinned ?? (model === undefined ? null : resolve(model))
 }
 
 function openMetrics(out: string, resume: boolean, from: Position): MetricsWriter {

@@ -38,7 +38,10 @@ export function lessonSvg({ number, title, parts }: Lesson): string {
     role: 'img',
   }
   const background = element('rect', { width: WIDTH, height, fill: '#fff' })
-  return element('svg', { ...frame, 'font-family': FONT, 'aria-label': title }, [background, ...groups])
+  return element('svg', { ...frame, style: 'max-width:100%;height:auto', 'font-family': FONT, 'aria-label': title }, [
+    background,
+    ...groups,
+  ])
 }
 
 function heading(text: string): Drawn {

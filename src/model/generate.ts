@@ -38,7 +38,8 @@ const SMALLEST_CACHE = 64
 
 /**
  * Continues `prompt`, yielding each new id as it is found.
- * @throws LabError GENERATE for an empty prompt, ids outside the vocabulary, or a text beyond maxPositionEmbeddings
+ * @throws LabError GENERATE for an empty prompt, ids outside the vocabulary, a text beyond maxPositionEmbeddings, options
+ * out of range, or logits that are not numbers
  */
 export async function* generate(
   model: Model,
@@ -47,6 +48,7 @@ export async function* generate(
 ): AsyncGenerator<number> {
   const { maxNewTokens, seed = 0, stopIds = model.config.eosTokenIds, gates, signal } = options
   checkPrompt(model, prompt, maxNewTokens)
+  checkSampling(options)
   const decoder = new Decoder(model, prompt.length + maxNewTokens, gates)
   try {
     const random = new Prng(keyOf('generate', seed))
@@ -138,6 +140,11 @@ export function sample(
   { temperature = 0, topK = 0, topP = 1 }: Pick<GenerateOptions, 'temperature' | 'topK' | 'topP'>,
   random: Prng,
 ): number {
+  if (logits.some(Number.isNaN))
+    throw new LabError(
+      'GENERATE',
+      'generate: the logits are not numbers, so the weights are spoiled (a diverged run?); load an intact checkpoint',
+    )
   if (temperature <= 0) return logits.reduce((best, x, i) => (x > logits[best]! ? i : best), 0)
   const order = Uint32Array.from(logits, (_, i) => i).sort((a, b) => logits[b]! - logits[a]! || a - b)
   const kept = topK > 0 ? order.subarray(0, topK) : order
@@ -152,6 +159,13 @@ export function sample(
     if (rest < 0) return kept[i]!
   }
   return kept[count - 1]!
+}
+
+function checkSampling({ temperature = 0, topK = 0, topP = 1 }: GenerateOptions): void {
+  const fail = (what: string, value: number) => new LabError('GENERATE', `generate: expected ${what}, got ${value}`)
+  if (!(temperature >= 0 && Number.isFinite(temperature))) throw fail('a temperature of 0 or more', temperature)
+  if (!(Number.isSafeInteger(topK) && topK >= 0)) throw fail('topK as a count of tokens (0 = all)', topK)
+  if (!(topP > 0 && topP <= 1)) throw fail('topP above 0 and at most 1 (1 = all)', topP)
 }
 
 function checkPrompt({ config }: Model, prompt: ArrayLike<number>, maxNewTokens: number): void {

@@ -192,6 +192,8 @@ export function renderSvg(figure: Figure, options: SvgOptions = {}): string {
     xmlns: 'http://www.w3.org/2000/svg',
     class: 'lab-figure',
     viewBox: `0 0 ${px(width)} ${px(layout.height)}`,
+    // shrinks with a narrow column of a notebook or page
+    style: 'max-width:100%;height:auto',
     width,
     height: layout.height,
     role: 'img',

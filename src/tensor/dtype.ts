@@ -21,6 +21,25 @@ export function hostArray(dtype: DType, length: number): HostArray {
   return isByte(dtype) ? new Uint8Array(length) : new Uint16Array(length)
 }
 
+const arrayNames: Record<DType, HostArray[typeof Symbol.toStringTag]> = {
+  f32: 'Float32Array',
+  f16: 'Uint16Array',
+  bf16: 'Uint16Array',
+  i32: 'Int32Array',
+  bool: 'Uint8Array',
+  u8: 'Uint8Array',
+}
+
+/** The name of the typed array that holds elements of a type. */
+export function arrayNameOf(dtype: DType): string {
+  return arrayNames[dtype]
+}
+
+/** Whether an array holds elements of that type. Engines take bytes as they are: i32 read as f32 would be other numbers. */
+export function isArrayOf(dtype: DType, array: HostArray): boolean {
+  return array[Symbol.toStringTag] === arrayNames[dtype]
+}
+
 /** The same bytes seen as elements of another type; borrows the buffer. */
 export function viewAs(dtype: DType, bytes: ArrayBufferLike, byteOffset = 0, length?: number): HostArray {
   if (dtype === 'f32') return new Float32Array(bytes, byteOffset, length)

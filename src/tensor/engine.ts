@@ -19,6 +19,9 @@ import type { HostArray } from './dtype.js'
 import type { TensorSpec } from './graph.js'
 import type { ProgramSpec } from './lower.js'
 
+/** What products of matrices are computed in. `bf16`: operands rounded to bf16, accumulation in f32; everything else stays f32. */
+export type Precision = 'f32' | 'bf16'
+
 /** Where a variable's first value comes from. */
 export type VariableInit =
   | { readonly kind: 'zeros' }
@@ -65,6 +68,8 @@ export interface Engine {
   readonly device: string
   /** Human-readable: runtime and version, threads, adapter. */
   readonly description: string
+  /** Default `f32`. */
+  readonly precision?: Precision
   /** Composite ops that this engine runs itself. */
   readonly nativeOps: ReadonlySet<string>
   createVariable(spec: TensorSpec, init: VariableInit): number

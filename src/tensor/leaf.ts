@@ -1,5 +1,5 @@
 import { LabError } from '../util/errors.js'
-import { type DType, type HostArray, hostArray } from './dtype.js'
+import { arrayNameOf, type DType, type HostArray, hostArray, isArrayOf } from './dtype.js'
 import { apply, defineOp, makeNode, Tensor } from './graph.js'
 import { f32ToBf16, f32ToF16 } from './half.js'
 import { formatShape, type Shape, sizeOf } from './shape.js'
@@ -31,10 +31,20 @@ export function iota(length: number): Tensor {
   return apply(iotaOp, [], { length })
 }
 
-/** A tensor over host memory. Borrows `data`: do not change it before the tensor has been realised. */
+/**
+ * A tensor over host memory. Borrows `data`: do not change it before the tensor has been realised.
+ * @throws LabError SHAPE when the elements do not fill the shape, DTYPE for an array of another element type
+ */
 export function fromHost(data: HostArray, shape: Shape, dtype: DType): Tensor {
   if (data.length !== sizeOf(shape)) {
     throw new LabError('SHAPE', `data: ${data.length} elements do not fill shape ${formatShape(shape)}`)
+  }
+  if (!isArrayOf(dtype, data)) {
+    const came = data[Symbol.toStringTag]
+    throw new LabError(
+      'DTYPE',
+      `data: expected a ${arrayNameOf(dtype)} for ${dtype}, got a ${came}; tensor(values, { dtype }) converts`,
+    )
   }
   return new Tensor(makeNode('data', [], {}, [{ shape: [...shape], dtype }], { kind: 'data', data }))
 }

@@ -1,8 +1,8 @@
 import { internal, LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
-import type { HostArray } from './dtype.js'
+import { arrayNameOf, type HostArray, isArrayOf } from './dtype.js'
 import { defaultEngine, type Engine } from './engine.js'
-import type { Tensor } from './graph.js'
+import type { Tensor, TensorSpec } from './graph.js'
 import { type Lowered, lower } from './lower.js'
 import { formatShape, sizeOf } from './shape.js'
 import { Variable } from './variable.js'
@@ -41,12 +41,12 @@ export class Program<Name extends string = string> {
 
   /** Compiles now instead of at the first run. */
   async load(): Promise<void> {
-    await (this.#handle ??= this.#engine.load(this.#lowered.spec, this.#lowered.key))
+    await this.#loaded()
   }
 
   /**
    * One run. Resolves to the outputs in host memory; updates have taken effect by then.
-   * @throws LabError INPUT for a missing, unknown or misshapen input
+   * @throws LabError INPUT for a missing, unknown or misshapen input, or an array of another element type
    */
   async run(inputs: ProgramInputs = {}, options: { signal?: AbortSignal } = {}): Promise<Record<Name, HostArray>> {
     const { spec, data, variables } = this.#lowered
@@ -57,9 +57,19 @@ export class Program<Name extends string = string> {
         throw new LabError('INPUT', `the program has no input "${name}".${didYouMean(name, names)}`)
     }
     const slots = variables.map(v => (v as Variable).id)
-    this.#handle ??= this.#engine.load(spec, this.#lowered.key)
-    const results = await this.#engine.run(await this.#handle, given, slots, options)
+    const results = await this.#engine.run(await this.#loaded(), given, slots, options)
     return Object.fromEntries(this.#names.map((name, i) => [name, results[i]!])) as Record<Name, HostArray>
+  }
+
+  #loaded(): Promise<number> {
+    if (this.#handle) return this.#handle
+    const handle = this.#engine.load(this.#lowered.spec, this.#lowered.key)
+    this.#handle = handle
+    // what failed once (no memory left) may work when it is asked for again
+    handle.catch(() => {
+      this.#handle = null
+    })
+    return handle
   }
 }
 
@@ -103,18 +113,18 @@ function engineOf(tensors: readonly Tensor[]): Engine {
   return [...found][0] ?? defaultEngine()
 }
 
-function hostValue(name: string, inputs: ProgramInputs, spec: { shape: readonly number[]; dtype: string }): HostArray {
+function hostValue(name: string, inputs: ProgramInputs, spec: TensorSpec): HostArray {
   const value = inputs[name]
   if (value === undefined) {
     throw new LabError('INPUT', `the program needs input "${name}" (${spec.dtype} ${formatShape(spec.shape)})`)
   }
   const array =
     typeof value === 'number' ? (spec.dtype === 'i32' ? Int32Array.of(value) : Float32Array.of(value)) : value
-  if (array.length !== sizeOf(spec.shape)) {
-    throw new LabError(
-      'INPUT',
-      `input "${name}": expected ${spec.dtype} ${formatShape(spec.shape)}, got ${array.length} elements`,
-    )
+  const expected = `input "${name}": expected ${spec.dtype} ${formatShape(spec.shape)}`
+  if (array.length !== sizeOf(spec.shape)) throw new LabError('INPUT', `${expected}, got ${array.length} elements`)
+  if (!isArrayOf(spec.dtype, array)) {
+    const came = array[Symbol.toStringTag]
+    throw new LabError('INPUT', `${expected} as a ${arrayNameOf(spec.dtype)}, got a ${came}`)
   }
   return array
 }

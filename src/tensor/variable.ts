@@ -1,5 +1,5 @@
 import { LabError } from '../util/errors.js'
-import { bytesPerElement, type DType, type HostArray, viewAs } from './dtype.js'
+import { arrayNameOf, bytesPerElement, type DType, type HostArray, isArrayOf } from './dtype.js'
 import { defaultEngine, type Engine, type FileRange, type VariableInit } from './engine.js'
 import { makeNode, Tensor, type TensorSpec } from './graph.js'
 import { formatShape, type Shape, sizeOf } from './shape.js'
@@ -56,6 +56,10 @@ export class Variable {
   ) {
     if (init.kind === 'host' && init.data.length !== sizeOf(shape)) {
       throw new LabError('SHAPE', `${name}: ${init.data.length} elements do not fill shape ${formatShape(shape)}`)
+    }
+    if (init.kind === 'host' && !isArrayOf(dtype, init.data)) {
+      const came = init.data[Symbol.toStringTag]
+      throw new LabError('DTYPE', `${name}: expected a ${arrayNameOf(dtype)} for ${dtype}, got a ${came}`)
     }
     this.engine = engine
     this.name = name
@@ -115,13 +119,10 @@ export class Variable {
   write(data: HostArray): void {
     this.#check()
     this.checkWritable()
-    if (
-      data.length !== sizeOf(this.shape) ||
-      data.BYTES_PER_ELEMENT !== viewAs(this.dtype, new ArrayBuffer(0)).BYTES_PER_ELEMENT
-    ) {
+    if (data.length !== sizeOf(this.shape) || !isArrayOf(this.dtype, data)) {
       throw new LabError(
         'SHAPE',
-        `${this.name}: expected ${this.dtype} ${formatShape(this.shape)}, got ${data.length} elements of ${data.BYTES_PER_ELEMENT} bytes`,
+        `${this.name}: expected ${this.dtype} ${formatShape(this.shape)}, a ${arrayNameOf(this.dtype)}, got a ${data[Symbol.toStringTag]} of ${data.length} elements`,
       )
     }
     this.engine.writeVariable(this.id, data)

@@ -8,11 +8,18 @@ import { type Measurement, record } from './results.js'
 import { dataSuite } from './suite-data.js'
 import { generateSuite } from './suite-generate.js'
 import { kernelSuite } from './suite-kernel.js'
+import { replSuite } from './suite-repl.js'
 import { stepSuite } from './suite-step.js'
 
 type Suite = (options: { rounds: number; only?: string }) => Promise<Measurement[]>
 
-const suites: Record<string, Suite> = { step: stepSuite, generate: generateSuite, data: dataSuite, kernel: kernelSuite }
+const suites: Record<string, Suite> = {
+  step: stepSuite,
+  generate: generateSuite,
+  data: dataSuite,
+  kernel: kernelSuite,
+  repl: replSuite,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -317,6 +317,27 @@ describe('saveModel', () => {
     ])
   })
 
+  it('copies a tokenizer file under the name that a model directory has for it, and what lies beside a usual name', async () => {
+    const from = fresh()
+    const config = await writeTinyModel(from)
+    for (const name of ['tokenizer.json', 'own.json', 'own.json.gz', 'own.model', 'tokenizer_config.json'])
+      writeFileSync(join(from, name), `"${name}"`)
+    const save = async (file: string) => {
+      const out = fresh()
+      await saveModel(out, { config, tensors: randomEntries(config), companionsFrom: join(from, file) })
+      return readdirSync(out)
+        .filter(name => name.startsWith('tokenizer'))
+        .map(name => `${name}: ${readFileSync(join(out, name), 'utf8')}`)
+    }
+    expect(await save('tokenizer.json')).toEqual([
+      'tokenizer.json: "tokenizer.json"',
+      'tokenizer_config.json: "tokenizer_config.json"',
+    ])
+    expect(await save('own.json')).toEqual(['tokenizer.json: "own.json"'])
+    expect(await save('own.json.gz')).toEqual(['tokenizer.json.gz: "own.json.gz"'])
+    expect(await save('own.model')).toEqual(['tokenizer.model: "own.model"'])
+  })
+
   it('overwrites only when told, and never a directory that is not a model', async () => {
     const out = fresh()
     const config = await writeTinyModel(out)

@@ -56,9 +56,11 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
   describe(`engine ${name} conforms`, () => {
     let engine: Engine
     const reference = new ReferenceEngine()
-    beforeAll(() => {
+    // the first answer: some engines are processes that take seconds to start
+    beforeAll(async () => {
       engine = start()
-    })
+      await engine.memory()
+    }, 120_000)
     afterAll(() => engine.dispose())
 
     for (const c of opCases) {

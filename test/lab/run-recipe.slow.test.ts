@@ -189,6 +189,12 @@ describe('a run directory', () => {
     })
   })
 
+  it('with a tokenizer file saves that tokenizer with the result', async () => {
+    const tokenizer = join(String(recipe['model']), 'tokenizer.json')
+    const result = await run('tokenizer-file', { changes: { steps: 1, tokenizer } })
+    expect(readFileSync(join(result.modelDir!, 'tokenizer.json'))).toEqual(readFileSync(tokenizer))
+  })
+
   it('resumed with --resume before it exists is just started', async () => {
     expect(await run('fresh', { resume: true })).toMatchObject({ status: 'done', step: 5 })
   })

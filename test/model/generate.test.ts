@@ -90,11 +90,13 @@ describe('sampling', () => {
     const options = fc.record({
       temperature: fc.double({ min: 0.01, max: 10, noNaN: true }),
       topK: fc.integer({ min: 0, max: 40 }),
-      topP: fc.double({ min: 0, max: 1, noNaN: true }),
+      topP: fc.double({ min: 0, max: 1, minExcluded: true, noNaN: true }),
     })
     fc.assert(
       fc.property(vector, options, fc.integer(), (values, choice, seed) => {
         const id = sample(Float32Array.from(values), choice, new Prng(keyOf(seed)))
+        expect(id).toBeGreaterThanOrEqual(0)
+        expect(id).toBeLessThan(values.length)
         const better = values.filter(v => Math.fround(v) > Math.fround(values[id]!)).length
         expect(better).toBeLessThan(choice.topK > 0 ? choice.topK : values.length)
       }),
@@ -225,6 +227,21 @@ describe('generation', () => {
       code: 'GENERATE',
       message: expect.stringMatching(message),
     })
+  })
+
+  it.each<[string, Sampling, RegExp]>([
+    ['topP 0', { temperature: 1, topP: 0 }, /topP above 0 .* got 0/],
+    ['a temperature that is no number', { temperature: Number.NaN }, /temperature of 0 or more, got NaN/],
+    ['a negative temperature', { temperature: -1 }, /temperature of 0 or more, got -1/],
+    ['half a token', { temperature: 1, topK: 0.5 }, /topK as a count .* got 0.5/],
+  ])('refuses %s', async (_name, options, message) => {
+    await expect(text(model, [1, 2], { maxNewTokens: 1, ...options })).rejects.toThrow(message)
+  })
+
+  it('does not draw from logits that are not numbers', () => {
+    const spoiled = Float32Array.of(1, Number.NaN, 2)
+    for (const temperature of [0, 1])
+      expect(() => sample(spoiled, { temperature }, new Prng(keyOf('x')))).toThrow(/weights are spoiled/)
   })
 
   it('fills all positions of the model', async () => {

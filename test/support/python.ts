@@ -21,15 +21,16 @@ function findFault(): string | null {
   return missing === '' ? null : `${pythonCommand} has no ${missing}`
 }
 
-const fault = findFault()
+/** Why the Python packages cannot be used; null when they can. */
+export const pythonFault = findFault()
 
 /** A suite that needs the Python packages. Where they are missing it is skipped, and says why and what would help. */
 export function describeWithPython(title: string, body: () => void): void {
-  if (fault !== null)
+  if (pythonFault !== null)
     console.log(
-      `Skipped: ${title}. ${fault}; set LLAMA_PRO_PYTHON to a Python with the packages of test/interop/requirements.txt`,
+      `Skipped: ${title}. ${pythonFault}; set LLAMA_PRO_PYTHON to a Python with the packages of test/interop/requirements.txt`,
     )
-  describe.skipIf(fault !== null)(title, body)
+  describe.skipIf(pythonFault !== null)(title, body)
 }
 
 /** Nothing is fetched, nothing is left in the checkout, and the CPU is what is compared. */

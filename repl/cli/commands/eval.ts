@@ -5,7 +5,9 @@ import {
   deviceOption,
   type NamedPath,
   namedPath,
+  precisionOption,
   threadsOption,
+  torchEagerOption,
   wholeNumber,
 } from '../arguments.js'
 import type { CommandContext } from '../context.js'
@@ -35,6 +37,8 @@ export function evalCommand(context: CommandContext): Command {
     .option('--seq-len <n>', 'tokens a row', wholeNumber(2))
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
     .addHelpText('after', examples)
     .action(async (model: string, options: Options) => evaluate(context, model, options))
 }

@@ -1,6 +1,14 @@
 import { Command } from 'commander'
 import { generateText } from '../../../src/index.js'
-import { type ComputeOptions, deviceOption, numberBetween, threadsOption, wholeNumber } from '../arguments.js'
+import {
+  type ComputeOptions,
+  deviceOption,
+  numberBetween,
+  precisionOption,
+  threadsOption,
+  torchEagerOption,
+  wholeNumber,
+} from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { modelDirectory } from '../models.js'
 
@@ -36,6 +44,8 @@ export function generateCommand(context: CommandContext): Command {
     .option('--seed <n>', 'seed of the draws', wholeNumber(0), 0)
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
     .addHelpText('after', examples)
     .action(async (model: string, prompt: string, options: Options) =>
       generate(context, { where: model, prompt, options }),

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatCount, formatDuration, loadRecipe, type Recipe, type RunResult, runRecipe } from '../../../src/index.js'
-import { type ComputeOptions, deviceOption, threadsOption } from '../arguments.js'
+import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -31,6 +31,8 @@ export function trainCommand(context: CommandContext): Command {
     .option('--resume', 'go on from the newest checkpoint of the run')
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
     .option('--tensorboard', 'write event files for TensorBoard to RUN/tensorboard')
     .addHelpText('after', examples)
     .action(async (recipe: string, options: Options) => train(context, recipe, options))
@@ -38,7 +40,9 @@ export function trainCommand(context: CommandContext): Command {
 
 async function train(context: CommandContext, path: string, options: Options): Promise<void> {
   const { out } = context
-  const result = await trainRecipe(context, loadRecipe(path), options)
+  const { precision, ...rest } = options
+  const recipe = loadRecipe(path)
+  const result = await trainRecipe(context, precision === undefined ? recipe : { ...recipe, precision }, rest)
   out.document({ run: options.out, recipe: path, ...result })
   printResult(out, options.out, result)
   if (result.status === 'interrupted') context.exitCode = exitCodes.interrupted
@@ -60,7 +64,8 @@ export async function trainRecipe(
 function printResult(out: Output, run: string, result: RunResult): void {
   const { status, step, steps, tokens, seconds, modelDir, probes } = result
   if (status === 'interrupted') {
-    out.line(`\ninterrupted after step ${step} of ${steps}; the checkpoint is written`)
+    const state = step === 0 ? 'before the first step' : `after step ${step} of ${steps}; the checkpoint is written`
+    out.line(`\ninterrupted ${state}`)
     out.line(`go on with the same command and ${out.style.bold('--resume')}`)
     return
   }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatCount, type VerifyResult, verifyModels } from '../../../src/index.js'
-import { type ComputeOptions, deviceOption, threadsOption } from '../arguments.js'
+import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -23,6 +23,8 @@ export function verifyCommand(context: CommandContext): Command {
     .option('--prompt <text...>', 'texts to compare on (default: built in)')
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
     .addHelpText('after', examples)
     .action(async (base: string, expanded: string, { prompt, ...compute }: ComputeOptions & { prompt?: string[] }) => {
       const { out, io } = context

@@ -12,7 +12,8 @@ import { MICROSOFT, ModelBuilder, type OnnxSpec, onnxDataType } from './model-bu
 /** Composite ops for which onnxruntime has a fused kernel. */
 export const nativeOps: ReadonlySet<string> = new Set(['softmax', 'silu', 'rmsNorm', 'rotary', 'dequantize'])
 
-interface Context {
+/** What the emitter of an op works on: names of values, and what is known of them. */
+export interface Context {
   readonly model: ModelBuilder
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
@@ -21,10 +22,10 @@ interface Context {
   readonly result: TensorSpec
 }
 
-type Emitter = (context: Context) => void
+export type Emitter = (context: Context) => void
 
 /** Ops that are one ONNX operator of another name with the same operands. */
-const sameOperands: Record<string, string> = {
+export const sameOperands: Record<string, string> = {
   neg: 'Neg',
   exp: 'Exp',
   log: 'Log',
@@ -54,7 +55,8 @@ const sameOperands: Record<string, string> = {
   gather: 'Gather',
 }
 
-const emitters: Record<string, Emitter> = {
+/** The ops that need more than that. */
+export const emitters: Record<string, Emitter> = {
   scalar: ({ model, outputs, attrs, result }) => {
     model.constant(outputs[0]!, result, toHost([attrs['value'] as number], result.dtype))
   },
@@ -245,7 +247,8 @@ function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, nam
   emitter({ model, inputs, outputs, attrs: node.attrs, specs, result: spec.values[node.outputs[0]!]! })
 }
 
-function one(
+/** The op's result from one ONNX operator. */
+export function one(
   c: Context,
   op: string,
   inputs: readonly string[],
@@ -262,6 +265,6 @@ function spread(model: ModelBuilder, ids: string, shape: readonly number[], axis
   return model.emit('Expand', [column, model.int64(shape)], sized(shape))
 }
 
-function sized(shape: readonly number[], bytes = 4): OnnxValue {
+export function sized(shape: readonly number[], bytes = 4): OnnxValue {
   return { shape, bytesPerElement: bytes }
 }

@@ -28,7 +28,8 @@ type Unnumbered<T> = T extends { call: number } ? Omit<T, 'call'> : never
 /** onnxruntime has one environment a process, and it keeps the thread pool that it was first given. */
 let processThreads: number | null = null
 
-function claimThreads(threads: number): number {
+/** Takes the process's number of threads, which every engine on onnxruntime has to share. @throws LabError ENGINE when it is another one */
+export function claimThreads(threads: number): number {
   if (!Number.isInteger(threads) || threads < 1)
     throw new LabError('ENGINE', `onnx: expected threads >= 1, got ${threads}`)
   processThreads ??= threads

@@ -43,11 +43,14 @@ const functions = {
   SetGlobalIntraOpNumThreads: [147, 'void *', ['void *', 'int']],
   SetGlobalInterOpNumThreads: [148, 'void *', ['void *', 'int']],
   CreateArenaCfg: [156, 'void *', ['size_t', 'int', 'int', 'int', 'void *']],
-} as const satisfies Record<string, readonly [number, string, readonly string[]]>
+} as const satisfies Record<string, Signature>
 
 type Name = keyof typeof functions
 type Argument = Pointer | number | string | ArrayBufferView | null
-type Call = (...args: Argument[]) => unknown
+export type Call = (...args: Argument[]) => unknown
+
+/** Position in the function table, result, parameters. */
+export type Signature = readonly [number, string, readonly string[]]
 
 /** The shared library of the installed onnxruntime-node package. */
 export function libraryPath(): string {
@@ -68,6 +71,7 @@ export class OrtApi {
   readonly version: string
   /** Held, because koffi unloads a library that is garbage: the next call would then run into unmapped memory. */
   readonly #library: ReturnType<typeof koffi.load>
+  readonly #table: Pointer
   readonly #calls: Record<Name, Call>
   readonly #memoryInfo: Pointer
   readonly #environment: Pointer
@@ -78,17 +82,35 @@ export class OrtApi {
     this.version = callable(pointerAt(base, 1), 'const char *', [])() as string
     const table = callable(pointerAt(base, 0), 'void *', ['uint32_t'])(API_VERSION) as Pointer | null
     if (!table) throw new LabError('ENGINE', `onnxruntime ${this.version} does not offer C API version ${API_VERSION}`)
-    this.#calls = Object.fromEntries(
-      Object.entries(functions).map(([name, [index, result, args]]) => [
-        name,
-        callable(pointerAt(table, index), result, args),
-      ]),
-    ) as Record<Name, Call>
+    this.#table = table
+    this.#calls = this.functions(functions)
     this.#environment = this.#createEnvironment()
     this.#memoryInfo = this.#create('CreateCpuMemoryInfo', ARENA_ALLOCATOR, 0)
     // grow by what is asked for, not to the next power of two: the peak of a step is then close to what it needs
     const arena = this.#create('CreateArenaCfg', 0, SAME_AS_REQUESTED, -1, MAX_DEAD_BYTES)
     this.#check('CreateAndRegisterAllocator', this.#environment, this.#memoryInfo, arena)
+  }
+
+  get environment(): Pointer {
+    return this.#environment
+  }
+
+  /** Functions of the table, for modules that drive more of the API; what they return goes through {@link OrtApi.check}. */
+  functions<N extends string>(signatures: Readonly<Record<N, Signature>>): Record<N, Call> {
+    const found = Object.entries<Signature>(signatures).map(([name, [index, result, args]]) => [
+      name,
+      callable(pointerAt(this.#table, index), result, args),
+    ])
+    return Object.fromEntries(found) as Record<N, Call>
+  }
+
+  /** @throws LabError OUT_OF_MEMORY or ENGINE when a call returned an error, whose memory is freed */
+  check(name: string, status: unknown): void {
+    if (!status) return
+    const message = String(this.#calls.GetErrorMessage(status as Pointer))
+    this.#calls.ReleaseStatus(status as Pointer)
+    const code = /alloc|out of memory/i.test(message) ? 'OUT_OF_MEMORY' : 'ENGINE'
+    throw new LabError(code, `onnxruntime ${name}: ${message}`)
   }
 
   /** Compiles an ONNX model. `config` are session configuration entries. */
@@ -155,24 +177,19 @@ export class OrtApi {
   }
 
   #check(name: Name, ...args: Argument[]): void {
-    const status = this.#calls[name](...args) as Pointer | null
-    if (!status) return
-    const message = String(this.#calls.GetErrorMessage(status))
-    this.#calls.ReleaseStatus(status)
-    const code = /alloc|out of memory/i.test(message) ? 'OUT_OF_MEMORY' : 'ENGINE'
-    throw new LabError(code, `onnxruntime ${name}: ${message}`)
+    this.check(name, this.#calls[name](...args))
   }
 }
 
 const LOG_ERRORS = 3
-const ARENA_ALLOCATOR = 1
+export const ARENA_ALLOCATOR = 1
 const SAME_AS_REQUESTED = 1
 /**
  * The nodes that run are those that were emitted, in an order that is known (`runOrder`). onnxruntime's own passes gain nothing
  * here: they merge rematerialised blocks with the originals and so keep what was to be dropped, turn Transpose + MatMul
  * and MatMul + Add into slower kernels (8 % of a step of 4 blocks), and fold weight-sized zeros into constants that stay in memory.
  */
-const NO_OPTIMIZATIONS = 0
+export const NO_OPTIMIZATIONS = 0
 
 /** C strings, and an array of their addresses; keep both alive while C may read them. */
 export function cStrings(strings: readonly string[]): { addresses: BigUint64Array; keep: readonly Uint8Array[] } {

@@ -1,5 +1,6 @@
 /** What a session takes and what it tells. */
 import type { GenerateOptions } from '../../model/generate.js'
+import type { EngineOptions } from '../engines.js'
 import type { RunEvents } from '../run-events.js'
 import type { TrainingRun } from './training-run.js'
 
@@ -13,12 +14,11 @@ export interface LabEvents extends RunEvents {
   run: { run: TrainingRun }
 }
 
-export interface LabOptions {
+export interface LabOptions extends EngineOptions {
   /** Where relative paths start (default the process's working directory). */
   cwd?: string
   /** Default `cpu`. */
   device?: string
-  threads?: number
   /** Default `runs` below cwd. */
   runsDir?: string
   /** The signal of the cell or command that is being executed: what it starts ends with it. */

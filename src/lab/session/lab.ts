@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { ColumnTable } from 'arquero'
-import { isHubAddress } from '../../checkpoint/hub-address.js'
 import type { HubProgress } from '../../checkpoint/hub-download.js'
 import { type LayerMap, layerMap, layerMapText } from '../../expansion/layer-map.js'
 import { type ExpansionOptions, type ExpansionPlan, planExpansion, planText } from '../../expansion/plan.js'
@@ -21,26 +19,33 @@ import type { Engine } from '../../tensor/engine.js'
 import type { Tensor } from '../../tensor/graph.js'
 import { fromHost } from '../../tensor/leaf.js'
 import type { Tokenizer } from '../../tokenizer/tokenizer.js'
-import { parseRecipe, type Recipe } from '../../train/recipe.js'
-import { modelFolder, readRun, runFile } from '../../train/run-directory.js'
+import { parseRecipe } from '../../train/recipe.js'
+import { readRun, runFile } from '../../train/run-directory.js'
 import { Emitter } from '../../util/emitter.js'
 import { LabError } from '../../util/errors.js'
-import { createEngine } from '../engines.js'
+import { createEngine, type EngineOptions } from '../engines.js'
 import { type Evaluation, evaluationText, openProbes, scoreProbes } from '../evaluate-model.js'
 import { streamText } from '../generate-text.js'
-import { resolveModelDir } from '../resolve-model.js'
-import type { RunEvents } from '../run-events.js'
-import { saveResult } from '../save-result.js'
+import { type RunEvents, runEventNames } from '../run-events.js'
 import { demoBase } from './datasets.js'
 import type { LabEvents, LabGenerateOptions, LabOptions } from './lab-options.js'
 import { liveControls } from './live-controls.js'
 import { LiveModel } from './live-model.js'
+import { modelDirectoryOf } from './model-directory.js'
 import { readable } from './readable.js'
-import { freeRunName, listRuns, type RunRow, type RunTableName, recordsOf, runTable } from './run-shelf.js'
+import {
+  freeRunName,
+  listRuns,
+  type RunRow,
+  type RunTableName,
+  recordsOf,
+  recordsToResume,
+  runTable,
+} from './run-shelf.js'
 import { resumeWork, startWork } from './run-work.js'
 import { type GivenSource, SessionData } from './session-data.js'
 import { type ProbeSpec, type SourceSpec, sessionRecipe, type TrainOptions } from './session-recipe.js'
-import { TrainingRun } from './training-run.js'
+import { TrainingRun, type TrainingRunOptions } from './training-run.js'
 import { proofText, proveIdentity, type SessionProof } from './verify-live.js'
 
 /**
@@ -52,7 +57,7 @@ export class Lab {
   readonly cwd: string
   readonly runsDir: string
   readonly #signal: () => AbortSignal | undefined
-  readonly #threads: number | undefined
+  readonly #engineOptions: EngineOptions
   #device: string
   #engine: Engine | null = null
   #live: LiveModel | null = null
@@ -62,12 +67,13 @@ export class Lab {
   readonly #runs: TrainingRun[] = []
   #server: Promise<LiveServer> | null = null
 
-  constructor({ cwd = process.cwd(), device = 'cpu', threads, runsDir = 'runs', signal }: LabOptions = {}) {
+  constructor(options: LabOptions = {}) {
+    const { cwd = process.cwd(), device = 'cpu', runsDir = 'runs', signal, ...engineOptions } = options
     this.cwd = cwd
     this.#data = new SessionData(cwd)
     this.runsDir = resolve(cwd, runsDir)
     this.#device = device
-    this.#threads = threads
+    this.#engineOptions = engineOptions
     this.#signal = signal ?? (() => undefined)
   }
 
@@ -78,7 +84,7 @@ export class Lab {
 
   /** The engine, started on first use. */
   get engine(): Engine {
-    this.#engine ??= createEngine(this.#device, this.#threads === undefined ? {} : { threads: this.#threads })
+    this.#engine ??= createEngine(this.#device, this.#engineOptions)
     return this.#engine
   }
 
@@ -229,11 +235,15 @@ export class Lab {
       isDemo: live.base === demoBase(),
       cwd: this.cwd,
     })
-    return this.#begin(name, dir, recipe, startWork({ live, engine: this.engine, device: this.#device, modelDir }))
+    const work = startWork({ live, engine: this.engine, device: this.#device, modelDir })
+    return this.#begin({ name, dir, recipe, work })
   }
 
-  /** Continues an interrupted run exactly; the live model becomes that of the run. */
-  async resume(runDir: string): Promise<TrainingRun> {
+  /**
+   * Continues an interrupted run exactly and returns at once; `await` the run for its end. The live model becomes that of
+   * the run. Not async: a promise of a run would only be kept when the run has ended.
+   */
+  resume(runDir: string): TrainingRun {
     this.#checkIdle('resume a run')
     const dir = resolve(this.cwd, runDir)
     const recipe = parseRecipe(readRun(dir)['recipe'], { origin: join(dir, runFile), baseDir: dir })
@@ -247,7 +257,7 @@ export class Lab {
         this.#changed('model')
       },
     })
-    return this.#begin(basename(dir), dir, recipe, work)
+    return this.#begin({ name: basename(dir), dir, recipe, records: recordsToResume(dir), work })
   }
 
   /** Scores the live model, gates as they are, on held-out sets (default those of `probes()`). */
@@ -343,13 +353,13 @@ export class Lab {
     this.#changed('model')
   }
 
-  /** Writes the live model as a Hugging Face directory; resolves to its path. */
+  /**
+   * Writes the live model as a Hugging Face directory, in the place of a model that is there; resolves to its path.
+   * @throws LabError SESSION_SAVE for the directory that the model came from, with which it is compared
+   */
   async save(dir: string, { dtype }: { dtype?: ModelConfig['dtype'] } = {}): Promise<string> {
-    const { model, base } = this.#loaded()
     const path = resolve(this.cwd, dir)
-    const signal = this.#signal()
-    const options = { companionsFrom: base, dtype: dtype ?? model.config.dtype }
-    await saveResult(path, model, { ...options, ...(signal ? { signal } : {}) })
+    await this.#loaded().save(path, dtype, this.#signal())
     return path
   }
 
@@ -367,15 +377,13 @@ export class Lab {
         'SESSION_CHANGED',
         'the live weights are nowhere else: await lab.save(dir), then load them on the other device',
       )
-    const engine = createEngine(device, this.#threads === undefined ? {} : { threads: this.#threads })
+    const engine = createEngine(device, this.#engineOptions)
     const next = live
-      ? await LiveModel.load(live.source, engine).catch(async (error: unknown) => {
+      ? await live.onEngine(engine).catch(async (error: unknown) => {
           await engine.dispose()
           throw error
         })
       : null
-    if (live && next && live.plan) await next.expand(live.plan)
-    if (live && next) next.trainable = live.trainable
     live?.dispose()
     await this.#engine?.dispose()
     this.#engine = engine
@@ -410,36 +418,18 @@ export class Lab {
     this.#engine = null
   }
 
-  #begin(
-    name: string,
-    dir: string,
-    recipe: Recipe,
-    work: ConstructorParameters<typeof TrainingRun>[0]['work'],
-  ): TrainingRun {
-    const run = new TrainingRun({ name, dir, recipe, work })
+  #begin(options: TrainingRunOptions): TrainingRun {
+    const run = new TrainingRun(options)
     this.#runs.push(run)
-    this.#forward(run)
+    for (const name of runEventNames) this.#forward(run, name)
     this.events.emit('run', { run })
     const changed = () => this.#changed('run')
     run.then(changed, changed)
     return run
   }
 
-  #forward(run: TrainingRun): void {
-    const names: (keyof RunEvents)[] = [
-      'status',
-      'engine',
-      'resolved',
-      'layerMap',
-      'trainable',
-      'quantized',
-      'memory',
-      'warning',
-      'record',
-      'checkpoint',
-      'frozen',
-    ]
-    for (const name of names) run.events.on(name, event => this.events.emit(name, event))
+  #forward<Name extends keyof RunEvents>(run: TrainingRun, name: Name): void {
+    run.events.on(name, event => this.events.emit(name, event as LabEvents[Name]))
   }
 
   #changed(what: LabEvents['state']['what']): void {
@@ -484,15 +474,11 @@ export class Lab {
       )
   }
 
-  async #directoryOf(where: string): Promise<string> {
-    if (where === 'demo') return demoBase()
+  #directoryOf(where: string): Promise<string> {
     const signal = this.#signal()
-    const path = isHubAddress(where) ? where : resolve(this.cwd, where)
-    const model = join(path, modelFolder)
-    if (existsSync(join(path, runFile)) && existsSync(model)) return model
     const onProgress = ({ bytes, totalBytes }: HubProgress) =>
       this.events.emit('progress', { label: `downloading ${where}`, done: bytes, total: totalBytes })
-    return resolveModelDir(path, { onProgress, ...(signal ? { signal } : {}) })
+    return modelDirectoryOf(where, this.cwd, { onProgress, ...(signal ? { signal } : {}) })
   }
 
   #records(runs?: readonly (string | TrainingRun)[]): RunRecords[] {

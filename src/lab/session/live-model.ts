@@ -1,9 +1,11 @@
 /** The model of a session: its weights on the device, where they came from, and what has been chosen about them. */
+import { openCheckpoint } from '../../checkpoint/checkpoint.js'
 import { loadModel } from '../../checkpoint/load-model.js'
 import { expandModel } from '../../expansion/expand-model.js'
 import type { ExpansionPlan } from '../../expansion/plan.js'
 import { newLayers, readProvenance } from '../../expansion/provenance.js'
 import { selectTrainable } from '../../freeze/rules.js'
+import type { ModelConfig } from '../../model/config.js'
 import { Model } from '../../model/model.js'
 import { layerOf } from '../../model/parameters.js'
 import type { Engine } from '../../tensor/engine.js'
@@ -12,6 +14,8 @@ import { compile } from '../../tensor/program.js'
 import { Variable } from '../../tensor/variable.js'
 import { openTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.js'
 import { LabError } from '../../util/errors.js'
+import { pathsOverlap } from '../../util/overlap.js'
+import { saveResult } from '../save-result.js'
 
 export class LiveModel {
   #model: Model
@@ -38,8 +42,10 @@ export class LiveModel {
 
   /** Loads a model directory onto an engine. */
   static async load(dir: string, engine: Engine): Promise<LiveModel> {
-    const [model, tokenizer] = await Promise.all([loadModel(dir, engine), openTokenizer(dir)])
-    return new LiveModel(model, dir, tokenizer)
+    // the weights last: nothing is on the device when one of the others fails
+    const checkpoint = await openCheckpoint(dir)
+    const tokenizer = await openTokenizer(dir)
+    return new LiveModel(await loadModel(checkpoint, engine), dir, tokenizer)
   }
 
   /** Takes over a model that a run has built. */
@@ -81,8 +87,13 @@ export class LiveModel {
     this.trainable = new Set([...this.#model.parameters.keys()].filter(chosen))
   }
 
-  /** Freeze rules that select exactly what is trainable now. */
+  /** Freeze rules that select exactly what is trainable now. @throws LabError FREEZE_NOTHING when nothing is */
   trainRules(): string[] {
+    if (this.trainable.size === 0)
+      throw new LabError(
+        'FREEZE_NOTHING',
+        "every parameter is frozen, so nothing would be trained: lab.unfreeze('added'), lab.unfreeze('block 3-7'), ...",
+      )
     const paths = [...this.#model.parameters.keys()]
     const isExactly = (rules: readonly string[]) => {
       const { trainable } = selectTrainable(paths, rules, readProvenance(this.#model.config))
@@ -131,12 +142,38 @@ export class LiveModel {
     const { config, engine, parameters } = this.#model
     const own = (path: string) => parameters.get(path)!
     const twin = new Model(config, engine, path =>
-      own(path).isReadOnly ? own(path).share() : { dtype: 'f32', init: { kind: 'zeros' } },
+      own(path).isReadOnly ? own(path).share() : { dtype: own(path).dtype, init: { kind: 'zeros' } },
     )
     const copied = [...twin.parameters].filter(([, { isReadOnly }]) => !isReadOnly)
     const updates = copied.map(([path, variable]) => [variable, own(path).value] as const)
     await compile({ outputs: {}, updates, engine }).run()
     return twin
+  }
+
+  /**
+   * The same model on another engine, read again from `source`, with its base, selection and gates. The caller's to
+   * dispose; this one stays. Weights that `source` and `plan` do not tell are not carried over.
+   */
+  async onEngine(engine: Engine): Promise<LiveModel> {
+    const twin = new LiveModel(await loadModel(this.source, engine), this.base, this.tokenizer)
+    twin.source = this.source
+    if (this.plan) await twin.expand(this.plan)
+    twin.trainable = this.trainable
+    for (const [layer, value] of this.gates()) if (value !== 1) twin.setGate(value, layer)
+    return twin
+  }
+
+  /**
+   * Writes the model as a Hugging Face directory, in the place of a model that is there.
+   * @param dtype storage type (default that of the base)
+   * @throws LabError SESSION_SAVE for the directory that it came from, with which it is compared
+   */
+  async save(dir: string, dtype: ModelConfig['dtype'] | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const own = [this.base, this.source].find(from => pathsOverlap(from, dir))
+    if (own !== undefined)
+      throw new LabError('SESSION_SAVE', `the live model came from ${own}, which stays as it is: save it elsewhere`)
+    const options = { companionsFrom: this.base, dtype: dtype ?? this.#model.config.dtype }
+    await saveResult(dir, this.#model, { ...options, ...(signal ? { signal } : {}) })
   }
 
   dispose(): void {

@@ -10,9 +10,9 @@ import {
   summaryTable,
   trainTable,
 } from '../../forgetting/tables.js'
-import { readMetrics } from '../../train/metrics.js'
+import { type MetricRecord, readMetrics } from '../../train/metrics.js'
 import type { Recipe } from '../../train/recipe.js'
-import { metricsFile, modelFolder, readRun, runFile } from '../../train/run-directory.js'
+import { checkpointSteps, metricsFile, modelFolder, readRun, runFile } from '../../train/run-directory.js'
 import { formatTable } from '../../util/format.js'
 import { readable } from './readable.js'
 import { TrainingRun } from './training-run.js'
@@ -64,6 +64,12 @@ export function recordsOf(run: string | TrainingRun, { cwd, folder }: { cwd: str
   const path = resolve(cwd, run)
   const dir = existsSync(join(path, metricsFile)) ? path : join(folder, run)
   return { name: basename(dir), records: readMetrics(join(dir, metricsFile)) }
+}
+
+/** The records of a run directory that stay when it is resumed: those up to its newest checkpoint. */
+export function recordsToResume(dir: string): MetricRecord[] {
+  const newest = checkpointSteps(dir).at(-1)
+  return newest === undefined ? [] : readMetrics(join(dir, metricsFile)).filter(({ step }) => step <= newest)
 }
 
 function rowOf(dir: string): RunRow {

@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import { readProvenance } from '../../expansion/provenance.js'
 import { gatedReference } from '../../forgetting/reference.js'
 import { checkDead } from '../../freeze/dead.js'
+import type { Model } from '../../model/model.js'
 import type { Engine } from '../../tensor/engine.js'
 import type { Recipe } from '../../train/recipe.js'
 import { checkNoRun } from '../../train/run-directory.js'
@@ -23,12 +24,12 @@ type Work = (run: TrainingRun, control: RunControl) => Promise<RunResult>
 export function startWork(parts: { live: LiveModel; engine: Engine; device: string; modelDir: string }): Work {
   const { live, engine, device, modelDir } = parts
   return (run, control) =>
-    holding(run, device, async () => {
+    holding(run, engine, async () => {
       checkNoRun(run.dir)
       if (modelDir !== live.source)
         await saveResult(modelDir, live.model, { companionsFrom: live.base, dtype: 'float32' })
-      const data = await openRunData(run.recipe, live.base, run.events)
-      return train({ run, control, live, engine, device, data, built: await builtOf(live), resume: false })
+      const build = async () => ({ live, built: await builtOf(live) })
+      return train({ run, control, engine, device, tokenizerPath: live.base, build, resume: false })
     })
 }
 
@@ -36,19 +37,18 @@ export function startWork(parts: { live: LiveModel; engine: Engine; device: stri
 export function resumeWork(parts: { engine: Engine; device: string; onLive: (live: LiveModel) => void }): Work {
   const { engine, device, onLive } = parts
   return (run, control) =>
-    holding(run, device, async () => {
+    holding(run, engine, async () => {
       refuseAdapters(run.recipe)
       const { dir } = await modelDirectory(run.recipe)
-      const base = run.recipe.tokenizer ?? dir!
-      const data = await openRunData(run.recipe, base, run.events)
-      const built = await buildRunModel(run.recipe, dir, engine, data.tokenizer)
-      const live = LiveModel.of(built.model, {
-        base: dir ?? base,
-        tokenizer: data.tokenizer,
-        trainable: built.trainable,
-      })
-      onLive(live)
-      return train({ run, control, live, engine, device, data, built, resume: true })
+      const tokenizerPath = run.recipe.tokenizer ?? dir!
+      const build = async ({ tokenizer }: RunData) => {
+        const built = await buildRunModel(run.recipe, dir, engine, tokenizer)
+        const { model, trainable } = built
+        const live = LiveModel.of(model, { base: dir ?? tokenizerPath, tokenizer, trainable })
+        onLive(live)
+        return { live, built }
+      }
+      return train({ run, control, engine, device, tokenizerPath, build, resume: true })
     })
 }
 
@@ -61,8 +61,8 @@ function refuseAdapters({ method }: Recipe): void {
     )
 }
 
-function holding(run: TrainingRun, device: string, work: () => Promise<RunResult>): Promise<RunResult> {
-  checkPrecision(run.recipe, device)
+function holding(run: TrainingRun, engine: Engine, work: () => Promise<RunResult>): Promise<RunResult> {
+  checkPrecision(run.recipe, engine)
   return holdingRun(run.dir, () => {
     run.events.emit('resolved', { recipe: run.recipe, yaml: stringify(run.recipe) })
     run.events.emit('status', { message: 'opening probes and data' })
@@ -73,21 +73,25 @@ function holding(run: TrainingRun, device: string, work: () => Promise<RunResult
 interface TrainParts {
   run: TrainingRun
   control: RunControl
-  live: LiveModel
   engine: Engine
   device: string
-  data: RunData
-  built: RunModel
+  tokenizerPath: string
+  /** The model as the run sees it, and the live model that it belongs to. */
+  build: (data: RunData) => Promise<{ live: LiveModel; built: RunModel }>
   resume: boolean
 }
 
-async function train({ run, control, live, engine, device, data, built, resume }: TrainParts): Promise<RunResult> {
+async function train({ run, control, engine, device, tokenizerPath, build, resume }: TrainParts): Promise<RunResult> {
   const { recipe, dir, events } = run
-  events.on('record', ({ kind }) => {
-    if (kind === 'train') live.isChanged = true
-  })
+  const data = await openRunData(recipe, tokenizerPath, events)
+  let base: Model | null = null
   try {
-    const parts = { engine, built, data, pinned: null, tokenizerPath: live.base, events }
+    const { live, built } = await build(data)
+    base = built.base
+    events.on('record', ({ kind }) => {
+      if (kind === 'train') live.isChanged = true
+    })
+    const parts = { engine, built, data, pinned: null, tokenizerPath, events }
     const result = await trainRun({ recipe, out: dir, resume, device, ...control }, parts)
     if (result.modelDir !== null) {
       live.source = result.modelDir
@@ -96,7 +100,7 @@ async function train({ run, control, live, engine, device, data, built, resume }
     }
     return result
   } finally {
-    built.base?.dispose()
+    base?.dispose()
     await data.dispose()
   }
 }

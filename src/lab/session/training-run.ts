@@ -19,6 +19,8 @@ export interface TrainingRunOptions {
   readonly name: string
   readonly dir: string
   readonly recipe: Recipe
+  /** Of a run that is resumed: its records up to the checkpoint from which it goes on (default none). */
+  readonly records?: readonly MetricRecord[]
   /** Does the run; told how to stop and to pause. */
   readonly work: (run: TrainingRun, control: RunControl) => Promise<RunResult>
 }
@@ -33,17 +35,18 @@ export class TrainingRun implements PromiseLike<RunResult> {
   readonly dir: string
   readonly recipe: Recipe
   readonly events = new Emitter<RunEvents>()
-  readonly #records: MetricRecord[] = []
+  readonly #records: MetricRecord[]
   readonly #abort = new AbortController()
   readonly #result: Promise<RunResult>
   #status: RunStatus = 'starting'
   #error: unknown = null
   #paused: { promise: Promise<void>; release: () => void } | null = null
 
-  constructor({ name, dir, recipe, work }: TrainingRunOptions) {
+  constructor({ name, dir, recipe, records = [], work }: TrainingRunOptions) {
     this.name = name
     this.dir = dir
     this.recipe = recipe
+    this.#records = [...records]
     this.events.on('record', record => this.#records.push(record))
     this.events.on('status', ({ message }) => {
       if (message === 'training' && this.#status === 'starting') this.#status = 'training'
@@ -75,7 +78,7 @@ export class TrainingRun implements PromiseLike<RunResult> {
     return this.#error
   }
 
-  /** Every line of metrics.jsonl so far. */
+  /** Every line of metrics.jsonl so far, those from before a resume included. */
   get records(): readonly MetricRecord[] {
     return this.#records
   }
@@ -98,9 +101,9 @@ export class TrainingRun implements PromiseLike<RunResult> {
     return (perStep / recent.length) * (this.steps - this.step)
   }
 
-  /** Holds the run before its next step. */
+  /** Holds the run before its next step; one that is to stop is not held. */
   pause(): void {
-    if (this.isOver || this.#paused) return
+    if (this.isOver || this.#paused || this.#abort.signal.aborted) return
     let release = () => {}
     const promise = new Promise<void>(resolve => {
       release = resolve
@@ -112,7 +115,8 @@ export class TrainingRun implements PromiseLike<RunResult> {
   /** Lets a paused run go on. */
   resume(): void {
     this.#paused?.release()
-    if (this.#paused && !this.isOver) this.events.emit('status', { message: 'training' })
+    // a run that has not begun says so itself when it does
+    if (this.#paused && this.#status === 'training') this.events.emit('status', { message: 'training' })
     this.#paused = null
   }
 

@@ -131,7 +131,7 @@ describe('training in a session', () => {
     expect(run.step).toBe(1)
     expect(await run.stop()).toMatchObject({ status: 'interrupted', step: 1 })
     expect(existsSync(join(run.dir, 'checkpoints', 'step-1'))).toBe(true)
-    const resumed = await lab.resume(run.dir)
+    const resumed = lab.resume(run.dir)
     expect(await resumed).toMatchObject({ status: 'done', step: 4 })
     const records = (of: string) => comparable(readMetrics(join(of, 'metrics.jsonl')))
     expect(records(run.dir)).toEqual(records(unbroken.dir))

@@ -1,0 +1,58 @@
+/** From the name of a WebGPU device to an engine. */
+import { availableParallelism } from 'node:os'
+import { LabError } from '../../util/errors.js'
+import { claimThreads } from '../onnx/engine.js'
+import { WorkerEngine } from '../worker-engine.js'
+import { type Adapter, openAdapter, type WebGpuDevice } from './adapter.js'
+import { nativeOps } from './emit.js'
+import { deviceWorkingBytes } from './working-bytes.js'
+
+export interface WebGpuOptions {
+  /** Threads of the process's onnxruntime (default: one a core); the device computes without them. */
+  threads?: number
+  /** Write onnxruntime profiles of every program to files of this prefix (default: none). */
+  profilePrefix?: string | null
+}
+
+/** Handed to the worker at its start. */
+export interface WebGpuWorkerData {
+  readonly adapter: Adapter
+  readonly threads: number
+  readonly profilePrefix: string | null
+}
+
+/** onnxruntime's sessions on the device share a queue and buffers that two threads must not use at once. */
+let living: WebGpuWorkerEngine | null = null
+
+/** onnxruntime's WebGPU provider in a worker thread, because a run holds up the thread that it is called on. */
+class WebGpuWorkerEngine extends WorkerEngine {
+  constructor(device: WebGpuDevice, workerData: WebGpuWorkerData) {
+    const module = new URL('./worker.js', import.meta.url)
+    super({ name: 'onnx', device, nativeOps, module, workerData, workingBytes: deviceWorkingBytes })
+  }
+
+  override async dispose(): Promise<void> {
+    await super.dispose()
+    if (living === this) living = null
+  }
+}
+
+/**
+ * Starts the engine of a WebGPU device; the caller disposes it. A process has one at a time.
+ * @throws LabError DEVICE at once when there is no such adapter, and nothing else is taken instead; ENGINE while another
+ *   engine of this kind lives
+ */
+export function webGpuEngine(
+  device: WebGpuDevice,
+  { threads = availableParallelism(), profilePrefix = null }: WebGpuOptions = {},
+): WorkerEngine {
+  if (living) {
+    throw new LabError('ENGINE', `${device}: this process already has an engine on ${living.device}; dispose it first`)
+  }
+  living = new WebGpuWorkerEngine(device, {
+    adapter: openAdapter(device),
+    threads: claimThreads(threads),
+    profilePrefix,
+  })
+  return living
+}

@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ReferenceEngine } from '../../src/engines/reference/engine.js'
+import { openAdapter, SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
+import { emitDeviceModel, nativeOps } from '../../src/engines/webgpu/emit.js'
+import { deviceWorkingBytes } from '../../src/engines/webgpu/working-bytes.js'
+import { fromHost, input } from '../../src/tensor/leaf.js'
+import { lower } from '../../src/tensor/lower.js'
+import { cast, mul } from '../../src/tensor/ops/elementwise.js'
+import { matmul } from '../../src/tensor/ops/matmul.js'
+import { Variable } from '../../src/tensor/variable.js'
+import { LabError } from '../../src/util/errors.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+describe('adapters of webgpu', () => {
+  it('takes SwiftShader from the file named, and from nowhere else then', () => {
+    const file = join(temporaryDirectory('icd'), 'vk_swiftshader_icd.json')
+    expect(softwareDriver({ [SOFTWARE_DRIVER_VARIABLE]: file })).toBe(null)
+    writeFileSync(file, '{}')
+    expect(softwareDriver({ [SOFTWARE_DRIVER_VARIABLE]: file })).toBe(file)
+  })
+
+  it('without a name is a GPU or an error that says what to do, never software', () => {
+    try {
+      expect(openAdapter('webgpu').kind).not.toBe('software')
+    } catch (error) {
+      expect(error).toBeInstanceOf(LabError)
+      expect((error as LabError).code).toBe('DEVICE')
+      expect((error as LabError).message).toMatch(/install|cannot be named/)
+    }
+  })
+})
+
+describe('models for webgpu', () => {
+  const engine = new ReferenceEngine()
+  const matrix = () => new Variable([4, 4], 'f32', { kind: 'zeros' }, { engine })
+
+  it('write an update that happens in place through a copy: no kernel writes a buffer that it reads', () => {
+    const w = matrix()
+    const { spec } = lower([], [{ variable: w.value, value: mul(w.value, 2) }], nativeOps)
+    const { graph, resultNames } = emitDeviceModel(spec, [true])
+    const last = graph.nodes.at(-1)!
+    expect([last.op, last.outputs]).toEqual(['Identity', resultNames])
+    expect(last.inputs).not.toContain('v0')
+  })
+
+  it('read 16-bit weights without a node, and transpose before a product', () => {
+    const half = new Variable([4, 4], 'bf16', { kind: 'zeros' }, { engine })
+    const x = input('x', [4, 4])
+    const { spec } = lower([matmul(x, cast(half.value, 'f32'), { transB: true })], [], nativeOps)
+    expect(emitDeviceModel(spec).graph.nodes.map(node => node.op)).toEqual(['Transpose', 'MatMul'])
+  })
+
+  it('say before what they take between nodes: two buffers of a chain, and a second copy where two variables swap', () => {
+    const [a, b] = [matrix(), matrix()]
+    const swap = lower(
+      [],
+      [
+        { variable: a.value, value: b.value },
+        { variable: b.value, value: a.value },
+      ],
+      nativeOps,
+    )
+    expect(deviceWorkingBytes([swap.spec]).spare).toBe(128)
+    const chain = mul(mul(mul(fromHost(new Float32Array(1024), [1024], 'f32'), 2), 3), 4)
+    expect(deviceWorkingBytes([lower([mul(chain, 5)], [], nativeOps).spec]).intermediate).toBe(8192)
+  })
+})

@@ -1,0 +1,132 @@
+/** What a session leaves behind when something goes wrong, and what it says of a model that came another way. */
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Lab } from '../../../src/index.js'
+import { TokenizerPool } from '../../../src/tokenizer/pool.js'
+import { readMetrics } from '../../../src/train/metrics.js'
+import { temporaryDirectory } from '../../support/temporary.js'
+import { writeTinyRun } from '../../support/tiny-run.js'
+
+const dir = temporaryDirectory('session-corners')
+const short = { steps: 4, seqLen: 16, microBatch: 2, lr: 0.01, probeEverySteps: 2, checkpointEverySteps: 2 }
+let lab: Lab
+
+beforeAll(async () => {
+  await writeTinyRun(dir)
+})
+
+async function session(runsDir: string): Promise<Lab> {
+  lab = new Lab({ cwd: dir, threads: 1, runsDir })
+  await lab.load('base')
+  lab.data([{ manifest: 'one.jsonl', weight: 2 }, 'two.jsonl'])
+  lab.probes({ general: 'probe.jsonl' })
+  return lab
+}
+
+async function variables(): Promise<number> {
+  return (await lab.engine.memory()).variables
+}
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await lab.dispose()
+})
+
+describe('a resumed run', () => {
+  it('has the records from before, so that figures and tables start at the base', async () => {
+    await session('runs-resumed')
+    await lab.expand({ groups: 2 })
+    const run = lab.train({ ...short, name: 'stopped' })
+    run.events.on('record', ({ kind, step }) => {
+      if (kind === 'train' && step === 3) run.stop().catch(() => {})
+    })
+    await run
+    const again = lab.resume(run.dir)
+    await again
+    expect(again.records).toEqual(readMetrics(join(run.dir, 'metrics.jsonl')))
+    expect(lab.table('summary').object(0)).toMatchObject({ probe: 'general', firstStep: 0, lastStep: 4 })
+  })
+})
+
+describe('another device', () => {
+  it('keeps what the model is compared with, and its gates', async () => {
+    await session('runs-device')
+    await lab.expand({ groups: 2 })
+    await lab.train(short)
+    lab.gate(0.5, 1)
+    await lab.useDevice('reference')
+    expect([...lab.gates()]).toEqual([
+      [1, 0.5],
+      [3, 1],
+    ])
+    lab.gate(1)
+    const proof = await lab.verify()
+    expect(proof.identical).toBe(false)
+    expect(proof.gatesClosed).not.toBeNull()
+  })
+})
+
+describe('a run that cannot begin', () => {
+  it('frees the tokenizer threads when nothing of a new block could learn', async () => {
+    const opened = vi.spyOn(TokenizerPool, 'open')
+    const disposed = vi.spyOn(TokenizerPool.prototype, 'dispose')
+    await session('runs-dead')
+    await lab.expand({ groups: 2 })
+    lab.freeze('**.o_proj.weight', '**.down_proj.weight')
+    await expect(lab.train(short)).rejects.toMatchObject({ code: 'FREEZE_DEAD' })
+    expect(disposed).toHaveBeenCalledTimes(opened.mock.calls.length)
+  })
+
+  it('frees its optimizer state and copies, whatever it fails at', async () => {
+    await session('runs-twice')
+    await lab.expand({ groups: 2 })
+    lab.unfreeze('all')
+    const before = await variables()
+    lab.data(['one.jsonl', 'one.jsonl'])
+    await expect(lab.train(short)).rejects.toMatchObject({ code: 'LOADER_OPTIONS' })
+    expect(await variables()).toBe(before)
+  })
+
+  it('says that nothing is selected when everything is frozen', async () => {
+    await session('runs-frozen')
+    lab.freeze('all')
+    expect(() => lab.train(short)).toThrow(expect.objectContaining({ code: 'FREEZE_NOTHING' }))
+  })
+})
+
+describe('stopping', () => {
+  it('is not held up by a pause that comes after it', async () => {
+    await session('runs-stop')
+    lab.probes({})
+    const run = lab.train(short)
+    const stopped = run.stop()
+    run.pause()
+    expect(await stopped).toMatchObject({ status: 'interrupted', step: 0 })
+    expect(run.status).toBe('interrupted')
+  })
+})
+
+describe('a model directory', () => {
+  it('without a tokenizer leaves nothing on the device', async () => {
+    await session('runs-load')
+    const before = await variables()
+    cpSync(join(dir, 'base'), join(dir, 'no-tokenizer'), { recursive: true })
+    rmSync(join(dir, 'no-tokenizer', 'tokenizer.json'))
+    await expect(lab.load('no-tokenizer')).rejects.toThrow(/tokenizer/)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(await variables()).toBe(before)
+  })
+
+  it('that the live model came from is not overwritten by it', async () => {
+    await session('runs-save')
+    const weights = readFileSync(join(dir, 'base', 'model.safetensors'))
+    await lab.expand({ groups: 2 })
+    await expect(lab.save('base')).rejects.toMatchObject({ code: 'SESSION_SAVE' })
+    await expect(lab.save('base/inside')).rejects.toMatchObject({ code: 'SESSION_SAVE' })
+    expect(readFileSync(join(dir, 'base', 'model.safetensors')).equals(weights)).toBe(true)
+    await lab.save('saved')
+    await lab.save('saved')
+    expect(existsSync(join(dir, 'saved', 'config.json'))).toBe(true)
+  })
+})

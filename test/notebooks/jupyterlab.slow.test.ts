@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { chromiumPath, launchChromium } from '../live/browser.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+/** A Python with JupyterLab: `LLAMA_PRO_JUPYTER_PYTHON`, the tests' Python, or `python3`. */
+const python = process.env['LLAMA_PRO_JUPYTER_PYTHON'] ?? process.env['LLAMA_PRO_TEST_PYTHON'] ?? 'python3'
+const hasLab = spawnSync(python, ['-c', 'import jupyterlab']).status === 0
+const screenshots = process.env['LLAMA_PRO_SCREENSHOTS']
+
+const cells = [
+  "await lab.load('demo')",
+  'await lab.expand({ groups: 3 })',
+  'const run = lab.train({ steps: 2000, probeEverySteps: 5 })',
+  'await run',
+  'run.status',
+  '40 + 2',
+]
+
+async function freePort(): Promise<number> {
+  return new Promise(resolve => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium', () => {
+  const dir = temporaryDirectory('jupyterlab')
+  let server: ChildProcess
+  let browser: Browser
+  let page: Page
+
+  const output = (cell: number) => page.locator('.jp-CodeCell').nth(cell).locator('.jp-OutputArea-output')
+  const run = async (cell: number) => {
+    await page.locator('.jp-CodeCell').nth(cell).locator('.cm-content').click()
+    await page.keyboard.press('Control+Enter')
+  }
+  const picture = async (name: string) => {
+    if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`) })
+  }
+
+  beforeAll(async () => {
+    const specs = join(dir, 'share', 'kernels', 'llama-pro')
+    mkdirSync(specs, { recursive: true })
+    const main = fileURLToPath(new URL('../../kernel/main.ts', import.meta.url))
+    const argv = [process.execPath, '--import', import.meta.resolve('tsx'), main, '{connection_file}']
+    const spec = { argv, display_name: 'test', language: 'typescript', interrupt_mode: 'message' }
+    writeFileSync(join(specs, 'kernel.json'), JSON.stringify(spec))
+    const notebook = {
+      cells: cells.map((source, i) => ({
+        cell_type: 'code',
+        id: `c${i}`,
+        metadata: {},
+        source,
+        outputs: [],
+        execution_count: null,
+      })),
+      metadata: { kernelspec: { name: 'llama-pro', display_name: 'test', language: 'typescript' } },
+      nbformat: 4,
+      nbformat_minor: 5,
+    }
+    mkdirSync(join(dir, 'work'))
+    writeFileSync(join(dir, 'work', 'try.ipynb'), JSON.stringify(notebook))
+    const [port, token] = [await freePort(), randomBytes(8).toString('hex')]
+    const options = ['--no-browser', '--allow-root', `--ServerApp.port=${port}`, `--IdentityProvider.token=${token}`]
+    server = spawn(python, ['-m', 'jupyterlab', ...options, '--ServerApp.ip=127.0.0.1'], {
+      cwd: join(dir, 'work'),
+      env: {
+        ...process.env,
+        HOME: dir,
+        JUPYTER_PATH: join(dir, 'share'),
+        LLAMA_PRO_HISTORY: join(dir, 'history.jsonl'),
+      },
+      stdio: 'ignore',
+      detached: true,
+    })
+    const base = `http://127.0.0.1:${port}`
+    for (let n = 0; n < 120; n++) {
+      const answer = await fetch(`${base}/api?token=${token}`).catch(() => null)
+      if (answer?.ok) break
+      await setTimeout(500)
+    }
+    browser = await launchChromium()
+    page = await browser.newPage({ viewport: { width: 1100, height: 1400 } })
+    await page.goto(`${base}/lab/tree/try.ipynb?token=${token}`)
+    await page
+      .locator('.jp-CodeCell')
+      .nth(cells.length - 1)
+      .waitFor({ timeout: 120_000 })
+  }, 240_000)
+
+  afterAll(async () => {
+    await browser?.close()
+    if (server?.pid !== undefined) process.kill(-server.pid, 'SIGKILL')
+  })
+
+  test('runs cells, follows a run with a picture that moves, interrupts it and goes on', async () => {
+    await run(0)
+    await output(0).locator('svg, img').first().waitFor({ timeout: 120_000 })
+    await run(1)
+    await output(1).locator('svg, img').first().waitFor({ timeout: 60_000 })
+    await run(2)
+    const area = page.locator('.jp-CodeCell').nth(2).locator('.jp-OutputArea')
+    const drawn = () =>
+      area
+        .locator('svg, img')
+        .first()
+        .evaluate((node: unknown) => (node as { outerHTML: string }).outerHTML)
+    await area.locator('svg, img').first().waitFor({ timeout: 120_000 })
+    const first = await drawn()
+    await expect.poll(drawn, { timeout: 60_000 }).not.toBe(first)
+    await picture('training')
+    await run(3)
+    await setTimeout(1500)
+    // the square button of the toolbar
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('i')
+    await page.keyboard.press('i')
+    await expect.poll(() => area.textContent(), { timeout: 60_000 }).toMatch(/interrupted/)
+    await run(4)
+    await expect.poll(() => output(4).first().textContent(), { timeout: 60_000 }).toMatch(/'interrupted'/)
+    await run(5)
+    await expect.poll(() => output(5).first().textContent(), { timeout: 30_000 }).toContain('42')
+    await picture('interrupted')
+  }, 480_000)
+
+  test('completes a name of the lab', async () => {
+    const editor = page.locator('.jp-CodeCell').nth(5).locator('.cm-content')
+    await editor.click()
+    await page.keyboard.press('Control+a')
+    await page.keyboard.type('lab.unfr')
+    await page.keyboard.press('Tab')
+    const menu = page.locator('.jp-Completer')
+    await expect.poll(() => menu.textContent().catch(() => ''), { timeout: 30_000 }).toContain('unfreeze')
+    await picture('completed')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => editor.textContent(), { timeout: 30_000 }).toContain('lab.unfreeze')
+  }, 60_000)
+})
