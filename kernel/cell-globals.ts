@@ -2,7 +2,7 @@
 import { type DenoHost, denoShim } from './protocol/deno-shim.js'
 import type { Kernel } from './protocol/kernel.js'
 
-/** The names as TypeScript sees them: a prelude of the evaluator. */
+/** The names as TypeScript sees them: declarations of the evaluator. */
 export const cellDeclarations = `
 interface CommMessage { data: Record<string, any>; metadata: Record<string, any>; buffers: Uint8Array[] }
 interface CommOptions { metadata?: Record<string, any>; buffers?: Uint8Array[] }

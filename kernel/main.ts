@@ -36,7 +36,7 @@ async function startEvaluator(kernel: Kernel, lab: LabGlobals) {
   const { Evaluator } = await import('./evaluator/evaluator.js')
   const evaluator = await Evaluator.start({
     cwd: process.cwd(),
-    prelude: cellDeclarations,
+    declarations: cellDeclarations,
     globals: cellGlobals(kernel),
     library: lab,
     onInterrupt: () => lab.interrupt(),

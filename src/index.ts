@@ -58,7 +58,12 @@ export { openHubCheckpoint } from './checkpoint/hub-checkpoint.js'
 export type { HubEvent, HubOptions } from './checkpoint/hub-client.js'
 export { type DownloadOptions, type HubProgress, type ResolvedModel, resolveModel } from './checkpoint/hub-download.js'
 export { blockCacheDirectory, hubCacheDirectory, readHubToken } from './checkpoint/hub-environment.js'
-export { loadModel } from './checkpoint/load-model.js'
+export {
+  type LoadModelOptions,
+  loadModel,
+  type QuantizedWeight,
+  type WeightStorage,
+} from './checkpoint/load-model.js'
 export { readFloat32, readSafetensors, type SafetensorsFile } from './checkpoint/read.js'
 export { type SaveOptions, type SaveProgress, saveModel } from './checkpoint/save.js'
 export type { StorageDtype, TensorSource } from './checkpoint/tensor-source.js'

@@ -3,9 +3,22 @@ import type { CellOutput, MimeBundle, RunCellOptions } from './types.js'
 
 /** Thrown inside a cell that was interrupted; not an error of the user's program. */
 export class Interrupted extends Error {
-  constructor() {
-    super('the cell was interrupted; what it had declared is kept')
+  constructor(message = 'the cell was interrupted; what it had declared is kept') {
+    super(message)
     this.name = 'Interrupted'
+  }
+}
+
+/** A cell was interrupted before it could fill the heap, which would have ended the process. */
+export class HeapNearlyFull extends Interrupted {
+  constructor(usedBytes: number, limitBytes: number) {
+    const [used, limit] = [usedBytes, limitBytes].map(bytes => Math.round(bytes / 2 ** 20).toLocaleString('en'))
+    super(
+      `the cell was stopped because the JavaScript heap was nearly full: its limit is ${limit} MiB, and ${used} MiB are still in use after ` +
+        'it was stopped. What the cell had declared is kept: release what is large (name = undefined), or start with a larger heap ' +
+        '(NODE_OPTIONS=--max-old-space-size=<MiB>)',
+    )
+    this.name = 'HeapNearlyFull'
   }
 }
 

@@ -111,7 +111,7 @@ export class CellConverter {
   complete(code: string, cursor: number) {
     this.addDocumentation()
     this.#host.refresh()
-    return this.#host.converter.complete(this.#declarationsFor(code), code, cursor)
+    return this.#guarded(() => this.#host.converter.complete(this.#declarationsFor(code), code, cursor))
   }
 
   /** Signatures and documentation of candidates that {@link complete} has just given for the same code and cursor. */
@@ -122,7 +122,9 @@ export class CellConverter {
   inspect(code: string, position: number): TS.QuickInfo | undefined {
     this.addDocumentation()
     this.#host.refresh()
-    return this.#host.converter.inspect(this.#declarationsFor(code), code, position) as TS.QuickInfo | undefined
+    return this.#guarded(
+      () => this.#host.converter.inspect(this.#declarationsFor(code), code, position) as TS.QuickInfo | undefined,
+    )
   }
 
   needsMoreLines(code: string): { completed: boolean; indent?: string } {
@@ -137,12 +139,24 @@ export class CellConverter {
     this.#tolerated = new Set()
     this.#host.refresh()
     this.#host.takeEmitted()
-    const { diagnostics, declOutput } = this.#host.converter.convert(this.#declarationsFor(code), code)
+    const { diagnostics, declOutput } = this.#guarded(() =>
+      this.#host.converter.convert(this.#declarationsFor(code), code),
+    )
     const emitted = this.#host.takeEmitted()
     const errors = diagnostics.filter(diagnostic => diagnostic.category === this.ts.DiagnosticCategory.Error)
     if (errors.length > 0 || emitted === undefined) return { ok: false, diagnostics: errors }
     this.#declarations = emitted.innerVars + (declOutput ?? this.#declarations)
     return { ok: true, emitted, warnings: [] }
+  }
+
+  /** A compiler that broke down (code nested too deeply for its stack) is in no state to be used again. */
+  #guarded<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      this.#host = this.#createHost({ isEarly: false })
+      throw error
+    }
   }
 
   // What is declared first is what counts; tslab drops the same name of an earlier cell.

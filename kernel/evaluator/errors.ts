@@ -5,6 +5,8 @@ import type { Position, Sources } from './sources.js'
 import type { CellError } from './types.js'
 
 const CAUSES_SHOWN = 5
+/** Characters of a message or stack that are shown. */
+const longestText = 20_000
 const framePattern = /^(\s+at .*?\(?)((?:file:\/\/)?[^\s()]+|In\[\d+\]):(\d+):(\d+)(\)?)$/
 /** The first frame of the evaluator itself: it and all below are not the user's. */
 const ownFrame = /node:inspector|kernel[/\\]evaluator[/\\]|^\s+at new Script \(node:vm/
@@ -12,6 +14,21 @@ const nodeFrame = /\(node:|at node:/
 
 /** Anything that a cell threw, as the protocol wants it: stacks end where the user's code ends. */
 export function describeError(error: unknown, sources: Sources): CellError {
+  try {
+    const { ename, evalue, traceback } = describe(error, sources)
+    return { ename: clip(ename), evalue: clip(evalue), traceback: traceback.map(clip) }
+  } catch {
+    // its properties, its proxy or its own way to be printed throw in their turn
+    const evalue = 'what was thrown cannot be shown: reading it throws'
+    return { ename: `thrown ${typeof error}`, evalue, traceback: [`Thrown: ${evalue}`] }
+  }
+}
+
+function clip(text: string): string {
+  return text.length > longestText ? `${text.slice(0, longestText)}… (${text.length} characters)` : text
+}
+
+function describe(error: unknown, sources: Sources): CellError {
   if (error instanceof Interrupted) {
     return { ename: error.name, evalue: error.message, traceback: [`${error.name}: ${error.message}`] }
   }

@@ -1,6 +1,8 @@
 import { Session } from 'node:inspector'
 import { sep } from 'node:path'
-import { Cell, cellStorage, Interrupted } from './cell.js'
+import { types } from 'node:util'
+import { getHeapStatistics } from 'node:v8'
+import { Cell, cellStorage, HeapNearlyFull, Interrupted } from './cell.js'
 import { loadCompiler, packageRoot, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
 import { isDisplayHandle } from './display.js'
@@ -30,7 +32,9 @@ export interface EvaluatorOptions {
   cwd: string
   /** TypeScript run before the first cell, uncounted and unseen; its declarations are there for all cells. */
   prelude?: string
-  /** Values set as globals, untyped unless the prelude declares them. */
+  /** Declarations that every cell sees, as of a `.d.ts` file: what a prelude would declare without running anything. */
+  declarations?: string
+  /** Values set as globals, untyped unless they are declared. */
   globals?: Record<string, unknown>
   /** Names that stand on the library: they are typed and made when a cell first uses one of its names. */
   library?: LibraryGlobals
@@ -66,10 +70,11 @@ export class Evaluator {
   #running: Cell | undefined
   #last: Cell | undefined
   #count = 0
+  #runs = 0
   #queue: Promise<unknown> = Promise.resolve()
   #loadedGlobals = false
 
-  private constructor({ cwd, globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
+  private constructor({ cwd, declarations = '', globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
     this.#lazy = lazy
     this.#onInterrupt = onInterrupt
     const root = packageRoot()
@@ -86,7 +91,7 @@ export class Evaluator {
     })
     this.#converter = new CellConverter({
       cwd,
-      ambient: ambientDeclarations,
+      ambient: ambientDeclarations + declarations,
       globals: { from: 'llama-pro-lab', names: library.names, declared: lazy?.declarations ?? {} },
       paths: preludePaths(library),
       declared: this.#declared,
@@ -189,20 +194,24 @@ export class Evaluator {
     const cell = new Cell(count, { ...options, isCounted })
     const interrupt = () => cell.interrupt()
     signal?.addEventListener('abort', interrupt, { once: true })
-    this.#watcher.reset()
+    this.#watcher.begin(++this.#runs)
     this.#running = cell
     this.#last = cell
     if (isCounted) this.#recall.addSource(count, code)
-    try {
-      return await this.#runCell(cell, code)
-    } catch (error) {
-      return { status: 'error', error: describeError(error, this.#sources), count }
-    } finally {
-      cell.flush()
-      this.#running = undefined
-      this.#watcher.reset()
-      signal?.removeEventListener('abort', interrupt)
-    }
+    const failed = (error: unknown) => this.#fail(cell, error)
+    const result = await this.#runCell(cell, code).catch(failed)
+    cell.flush()
+    this.#running = undefined
+    signal?.removeEventListener('abort', interrupt)
+    const wasFull = this.#watcher.end()
+    return wasFull && result.status === 'error' ? this.#failFull(cell) : result
+  }
+
+  #failFull(cell: Cell): CellResult {
+    // what the cell has left over must not count for the next one
+    this.#session.post('HeapProfiler.collectGarbage')
+    const { used_heap_size, heap_size_limit } = getHeapStatistics()
+    return this.#fail(cell, new HeapNearlyFull(used_heap_size, heap_size_limit))
   }
 
   async #runCell(cell: Cell, code: string): Promise<CellResult> {
@@ -240,7 +249,8 @@ export class Evaluator {
 
   #fail(cell: Cell, error: unknown): CellResult {
     const described: CellError = describeError(error, this.#sources)
-    if (error instanceof Interrupted) cell.interrupt()
+    // a proxy would be asked by `instanceof`
+    if (!types.isProxy(error) && error instanceof Interrupted) cell.interrupt()
     return { status: 'error', error: described, count: cell.count }
   }
 

@@ -1,9 +1,12 @@
 import type { Session } from 'node:inspector'
+import { getHeapStatistics } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 
-/** Slots of the interrupt buffer: the request, set by any thread, and what the main thread is doing. */
+/** Slots of the interrupt buffer: the request, set by any thread, what the main thread is doing, why it is to stop, and which cell runs. */
 const REQUEST = 0
 const STATE = 1
+const REASON = 2
+const CELL = 3
 
 const IDLE = 0
 /** The synchronous part of a cell is on the stack, under an inspector call that absorbs a termination. */
@@ -11,24 +14,75 @@ const EVALUATING = 1
 /** The watcher is about to terminate that part. */
 const TERMINATING = 2
 
+/** Somebody asked for it. */
+const ASKED = 0
+/** The heap is nearly full. */
+const MEMORY = 1
+
+/** How often the watcher looks, in milliseconds. */
+const TICK_MS = 25
+/** How long code has to stop by itself before it is terminated, in milliseconds. */
+const GRACE_MS = 100
+/** Share of the heap's limit at which a cell is stopped, and how much it has to have grown for that since the cell began. */
+const FULL = 0.85
+const GROWN = 0.02
+
 // Plain JavaScript in a string: it starts at once from sources and from the build alike.
 const watcherSource = `
 const { Session } = require('node:inspector')
 const { parentPort, workerData } = require('node:worker_threads')
-const slots = new Int32Array(workerData)
+const slots = new Int32Array(workerData.buffer)
+const { limitBytes } = workerData
 const session = new Session()
 session.connectToMainThread()
-for (;;) {
-  Atomics.wait(slots, ${REQUEST}, 0, 50)
-  if (Atomics.load(slots, ${REQUEST}) === 0) continue
-  parentPort.postMessage('interrupt')
-  const until = Date.now() + 100
-  while (Atomics.load(slots, ${REQUEST}) !== 0 && Date.now() < until) Atomics.wait(slots, ${REQUEST}, 1, 20)
-  if (Atomics.load(slots, ${REQUEST}) === 0) continue
-  if (Atomics.compareExchange(slots, ${STATE}, ${EVALUATING}, ${TERMINATING}) !== ${EVALUATING}) continue
+let since = 0
+let cell = 0
+let baseline = 0
+let isAsking = false
+
+function terminate() {
+  if (Atomics.compareExchange(slots, ${STATE}, ${EVALUATING}, ${TERMINATING}) !== ${EVALUATING}) return
   session.post('Runtime.terminateExecution')
   while (Atomics.load(slots, ${STATE}) === ${TERMINATING}) Atomics.wait(slots, ${STATE}, ${TERMINATING}, 20)
 }
+
+function serveRequest() {
+  if (Atomics.load(slots, ${REQUEST}) === 0) since = 0
+  else if (since === 0) {
+    since = Date.now()
+    parentPort.postMessage('interrupt')
+  } else if (Date.now() - since >= ${GRACE_MS}) {
+    since = 0
+    terminate()
+  }
+}
+
+function onHeapUsage(usedBytes) {
+  const running = Atomics.load(slots, ${CELL})
+  if (running !== cell) {
+    cell = running
+    baseline = usedBytes
+  }
+  if (cell === 0 || usedBytes < Math.max(${FULL} * limitBytes, baseline + ${GROWN} * limitBytes)) return
+  Atomics.store(slots, ${REASON}, ${MEMORY})
+  Atomics.store(slots, ${REQUEST}, 1)
+  parentPort.postMessage('interrupt')
+  terminate()
+}
+
+function watchMemory() {
+  if (isAsking || Atomics.load(slots, ${CELL}) === 0 || process.memoryUsage.rss() < limitBytes / 2) return
+  isAsking = true
+  session.post('Runtime.getHeapUsage', (error, usage) => {
+    isAsking = false
+    if (!error) onHeapUsage(usage.usedSize)
+  })
+}
+
+setInterval(() => {
+  serveRequest()
+  watchMemory()
+}, ${TICK_MS})
 `
 
 /**
@@ -36,29 +90,51 @@ for (;;) {
  * serve the request, whichever comes first:
  * - loops of cell code read the slot and throw, wherever they run;
  * - the main thread, when it is free, is told by the watcher thread and abandons what the cell awaits;
- * - when the main thread has not answered for 100 ms and the synchronous part of a cell is on its stack, the watcher
+ * - when the main thread has not answered for 100 ms (or the heap is nearly full) and the synchronous part of a cell is on its stack, the watcher
  *   terminates that part through the inspector. It is never done elsewhere: a termination that unwinds the frames of
  *   Node's own timers aborts the process (seen with Node 20).
  */
 export class InterruptWatcher {
   readonly buffer = new SharedArrayBuffer(16)
   readonly slots = new Int32Array(this.buffer)
-  readonly #worker: Worker
+  #worker: Worker | null = null
   readonly #session: Session
+  readonly #onInterrupt: () => void
 
   constructor(session: Session, onInterrupt: () => void) {
     this.#session = session
-    this.#worker = new Worker(watcherSource, { eval: true, workerData: this.buffer, execArgv: [] })
-    this.#worker.unref()
-    this.#worker.on('message', () => {
-      if (this.requested) onInterrupt()
+    this.#onInterrupt = onInterrupt
+  }
+
+  // With the first cell, not before it: a thread takes a tenth of a second to start.
+  #start(): Worker {
+    const workerData = { buffer: this.buffer, limitBytes: getHeapStatistics().heap_size_limit }
+    const worker = new Worker(watcherSource, { eval: true, workerData, execArgv: [] })
+    worker.unref()
+    worker.on('message', () => {
+      if (this.requested) this.#onInterrupt()
       this.reset()
     })
+    return worker
   }
 
   /** Whether a stop was asked for that no cell has answered yet. */
   get requested(): boolean {
     return Atomics.load(this.slots, REQUEST) !== 0
+  }
+
+  /** A cell begins: requests of the time before it are not for it. @param serial its number, from 1 */
+  begin(serial: number): void {
+    Atomics.store(this.slots, REASON, ASKED)
+    this.reset()
+    Atomics.store(this.slots, CELL, serial)
+  }
+
+  /** The cell has ended. Returns whether it was stopped because the heap was nearly full. */
+  end(): boolean {
+    Atomics.store(this.slots, CELL, 0)
+    this.reset()
+    return Atomics.load(this.slots, REASON) === MEMORY
   }
 
   /** Marks the request as answered. */
@@ -68,6 +144,7 @@ export class InterruptWatcher {
 
   /** Runs `post`, a synchronous inspector call that may be terminated. */
   guard(post: () => { wasTerminated: boolean }): void {
+    this.#worker ??= this.#start()
     Atomics.store(this.slots, STATE, EVALUATING)
     const { wasTerminated } = post()
     if (Atomics.compareExchange(this.slots, STATE, EVALUATING, IDLE) === EVALUATING) return
@@ -78,6 +155,6 @@ export class InterruptWatcher {
   }
 
   async dispose(): Promise<void> {
-    await this.#worker.terminate()
+    await this.#worker?.terminate()
   }
 }

@@ -53,6 +53,8 @@ export class KernelSession {
   attach(evaluator: CellEvaluator): void {
     this.#evaluator = evaluator
     this.#post({ type: 'ready', interruptBuffer: evaluator.interruptBuffer })
+    // requests of the time in which this thread was busy starting are still to come in
+    this.#servedAt = performance.now()
     for (const request of this.#waiting.splice(0)) void this.#serve(request, evaluator)
   }
 
@@ -75,8 +77,8 @@ export class KernelSession {
 
   /** Resolves when for some time no request has come and none is being served. */
   async idle(forMs: number): Promise<void> {
+    do await sleep(forMs / 4, undefined, { ref: false })
     while (this.#serving > 0 || performance.now() - this.#servedAt < forMs)
-      await sleep(forMs / 4, undefined, { ref: false })
   }
 
   /** Sends a message of any type to the front ends, under the cell that calls. @throws TypeError when `content` is no JSON */

@@ -55,6 +55,7 @@ export class TrainView {
     this.events.on('resolved', ({ yaml }) => part('Recipe', yaml))
     this.events.on('layerMap', ({ text }) => part('Blocks', text))
     this.events.on('trainable', ({ text }) => part('Trainable', text))
+    this.events.on('quantized', ({ text }) => part('Frozen weights', text))
     this.events.on('memory', ({ text }) => part('Memory', text))
   }
 

@@ -58,9 +58,9 @@ export const trainingCommands: readonly CellCommand[] = [
     options: {},
     examples: [':resume', ':resume runs/expansion'],
     toCell: ({ words: [dir] }, about) => {
-      if (dir !== undefined) return `await ${call('resume', dir)}`
+      if (dir !== undefined) return call('resume', dir)
       requireRun(about, 'resume', ['paused', 'interrupted'])
-      return about.runStatus === 'paused' ? 'lab.run!.resume()' : `await ${call('resume', about.runDir)}`
+      return about.runStatus === 'paused' ? 'lab.run!.resume()' : call('resume', about.runDir)
     },
   },
   {

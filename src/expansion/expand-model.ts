@@ -1,32 +1,36 @@
 import { Model } from '../model/model.js'
+import { layerOf } from '../model/parameters.js'
 import { cast } from '../tensor/ops/elementwise.js'
 import { compile } from '../tensor/program.js'
+import type { Variable } from '../tensor/variable.js'
 import { internal } from '../util/errors.js'
 import { expandConfig } from './expand-config.js'
 import { expandParameters } from './expand-parameters.js'
 import type { ExpansionPlan } from './plan.js'
-import type { ProvenanceOptions } from './provenance.js'
+import { newLayers, type ProvenanceOptions, readProvenance } from './provenance.js'
 
 /**
  * The expanded model in memory: every planned block a copy of its source, `o_proj` and `down_proj` (and their biases) of
  * new blocks zero, provenance in its config (LLaMA Pro, arXiv 2401.02415, section 3.2). Weights are copied on the device;
- * the base stays as it is and stays the caller's. Parameters are f32, but for those whose source is bf16 and which `keepsBf16` names.
+ * read-only ones of old blocks are shared with the base instead, and their copies in new blocks are f32, exact from the
+ * file where they come from one. The base stays as it is and stays the caller's.
  */
-export async function expandModel(
-  base: Model,
-  plan: ExpansionPlan,
-  { keepsBf16 = () => false, ...options }: ProvenanceOptions & { keepsBf16?: (path: string) => boolean } = {},
-): Promise<Model> {
+export async function expandModel(base: Model, plan: ExpansionPlan, options: ProvenanceOptions = {}): Promise<Model> {
   const sources = expandParameters(base.parameters.keys(), plan)
   const config = expandConfig(base.config, plan, options)
-  const dtypeOf = (path: string) =>
-    keepsBf16(path) && base.parameter(sources.get(path)!.from).dtype === 'bf16' ? 'bf16' : 'f32'
-  const expanded = new Model(config, base.engine, path => ({ dtype: dtypeOf(path), init: { kind: 'zeros' } }))
-  const copies = [...expanded.parameters].flatMap(([path, variable]) => {
+  const added = newLayers(readProvenance(config))
+  const copies: [path: string, from: Variable][] = []
+  const expanded = new Model(config, base.engine, path => {
     const source = sources.get(path)
     if (!source) throw internal(`the plan names no source for ${path}`)
-    return source.zero ? [] : [[variable, cast(base.parameter(source.from).value, variable.dtype)] as const]
+    const from = base.parameter(source.from)
+    const isNew = added.has(layerOf(path) ?? -1)
+    if (from.isReadOnly && !isNew) return from.share(path)
+    if (from.origin && !source.zero) return { dtype: 'f32', init: { kind: 'file', ...from.origin } }
+    if (!source.zero) copies.push([path, from])
+    return { dtype: 'f32', init: { kind: 'zeros' } }
   })
-  await compile({ outputs: {}, updates: copies, engine: base.engine }).run()
+  const updates = copies.map(([path, from]) => [expanded.parameter(path), cast(from.value, 'f32')] as const)
+  await compile({ outputs: {}, updates, engine: base.engine }).run()
   return expanded
 }

@@ -5,8 +5,11 @@ import type { Model } from '../model/model.js'
 export async function frozenDigest(model: Model, paths: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
   for (const path of paths) {
-    const values = await model.parameter(path).read()
-    hash.update(path).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    hash.update(path)
+    for (const part of model.parameter(path).parts) {
+      const values = await part.readStored()
+      hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    }
   }
   return hash.digest('hex')
 }

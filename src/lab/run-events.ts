@@ -1,4 +1,5 @@
 /** What a run tells while it goes on and when it has ended. */
+import type { QuantizedWeight } from '../checkpoint/load-model.js'
 import type { MetricRecord, ProbeRecord } from '../train/metric-record.js'
 import type { Recipe } from '../train/recipe.js'
 
@@ -11,6 +12,8 @@ export interface RunEvents {
   resolved: { recipe: Recipe; yaml: string }
   layerMap: { text: string }
   trainable: { text: string }
+  /** Frozen weights that were rounded to 8 or 4 bits, and what that has cost: each, and the worst of each name as text. */
+  quantized: { text: string; weights: readonly QuantizedWeight[] }
   memory: { text: string; needBytes: number; availableBytes: number }
   warning: { message: string }
   /** Every line of metrics.jsonl as it is written. */
@@ -27,6 +30,7 @@ export const runEventNames = [
   'resolved',
   'layerMap',
   'trainable',
+  'quantized',
   'memory',
   'warning',
   'record',

@@ -1,6 +1,6 @@
 /** The model part of a run: load or create the base, and make it ready for training by the recipe's method. */
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.js'
-import { loadModel } from '../checkpoint/load-model.js'
+import { loadModel, type QuantizedWeight } from '../checkpoint/load-model.js'
 import type { BaseReference } from '../forgetting/reference.js'
 import { type MethodPlan, planMethod } from '../methods/plan-method.js'
 import type { ModelConfig } from '../model/config.js'
@@ -9,6 +9,7 @@ import type { Engine } from '../tensor/engine.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
 import { internal } from '../util/errors.js'
+import { frozenStorage } from './frozen-storage.js'
 
 export interface RunModel {
   /** The model that is trained. */
@@ -25,6 +26,8 @@ export interface RunModel {
   readonly frozen: readonly string[]
   /** What a reader should be told: halves of blocks that cannot learn, new blocks that are not trained. */
   readonly warnings: readonly string[]
+  /** What rounding has cost each weight that is held in 8 or 4 bits. */
+  readonly quantized: readonly QuantizedWeight[]
 }
 
 /**
@@ -43,31 +46,29 @@ export async function buildRunModel(
   const config = source ? source.config : initConfig(recipe, tokenizer)
   const method = planMethod(recipe, config)
   const { trainable, frozen, copiesBase, startsAsBase } = method
-  const keepsBf16 = storesBf16(engine, trainable)
+  const quantized: QuantizedWeight[] = []
   const base = source
-    ? await loadModel(source, engine, { keepsBf16: copiesBase ? storesBf16(engine, []) : keepsBf16 })
+    ? await loadModel(source, engine, {
+        storage: frozenStorage(recipe, source, { engine, trained: method.trainedOfBase }),
+        onQuantized: weight => quantized.push(weight),
+      })
     : new Model(config, engine, randomParameters(config, recipe.seed))
-  const { model, warnings, reference } = await method.apply(base, { keepsBf16 })
-  const kept = reference ? null : await baseBeside(base, method, engine, source)
+  const { model, warnings, reference } = await method.apply(base)
+  const kept = reference ? null : await baseBeside(base, method, source)
   if (reference && copiesBase) base.dispose()
-  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings }
-}
-
-/** With bf16 arithmetic, matrices that are stored in bf16 and not trained stay bf16; what is trained has its master copy in f32. */
-function storesBf16({ precision }: Engine, trainable: readonly string[]): (path: string) => boolean {
-  const trained = new Set(trainable)
-  return path => precision === 'bf16' && !trained.has(path)
+  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings, quantized }
 }
 
 /** The base as a model of its own, where old weights are trained. From random weights there is nothing to forget. */
 async function baseBeside(
   base: Model,
-  { copiesBase }: MethodPlan,
-  engine: Engine,
+  { copiesBase, trainedOfBase }: MethodPlan,
   source: Checkpoint | null,
 ): Promise<Model | null> {
   if (copiesBase) return base
-  return source ? loadModel(source, engine, { keepsBf16: storesBf16(engine, []) }) : null
+  // what is trained in the model is only compared with here: as it is stored is exact, and takes less
+  const storage = (path: string) => (trainedOfBase.has(path) ? 'source' : 'f32')
+  return source ? loadModel(source, base.engine, { storage, shared: base }) : null
 }
 
 function initConfig(recipe: Recipe, { bosTokenId, eosTokenId }: Tokenizer): ModelConfig {

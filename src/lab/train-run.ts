@@ -26,12 +26,13 @@ import { type Measure, type Position, restoreCheckpoint, Trainer } from '../trai
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
 import { frozenDigest } from './frozen-digest.js'
+import { quantizedText } from './frozen-storage.js'
 import { packageVersion } from './package.js'
 import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
 import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
-import { evaluatorOf, makeStep, startEvaluatorOf } from './run-step.js'
+import { evaluatorOf, loadedMemory, makeStep, startEvaluatorOf } from './run-step.js'
 import { saveResult } from './save-result.js'
 
 /** What the run is to do; the rest is in its recipe. */
@@ -69,11 +70,12 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
+  const loaded = await loadedMemory(model)
   const before = await frozenDigest(model, frozen)
   const identity = await runIdentity(recipe, built, data, before)
   const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
   const evaluator = evaluatorOf(recipe, built)
-  const step = await makeStep(recipe, built, evaluator, events)
+  const step = await makeStep(recipe, built, evaluator, { events, loaded })
   try {
     events.emit('engine', { description: engine.description })
     events.emit('status', { message: 'measuring the base' })
@@ -171,10 +173,11 @@ export function checkPrecision({ precision }: Recipe, { name, precision: given =
   )
 }
 
-function describeModel({ model, trainable, warnings }: RunModel, events: Emitter<RunEvents>): void {
+function describeModel({ model, trainable, warnings, quantized }: RunModel, events: Emitter<RunEvents>): void {
   const added = model.weights.adapter?.shapes
   events.emit('layerMap', { text: layerMapText(layerMap(model.config, { trainable, added })) })
   events.emit('trainable', { text: trainableTableText(trainableTable(model.config, trainable, { added })) })
+  if (quantized.length > 0) events.emit('quantized', { text: quantizedText(quantized), weights: quantized })
   for (const message of warnings) events.emit('warning', { message })
 }
 
@@ -220,6 +223,7 @@ function openRun(
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
     layerMap: layerMap(built.model.config, { trainable: built.trainable, added: built.model.weights.adapter?.shapes }),
+    quantized: built.quantized,
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
       name,

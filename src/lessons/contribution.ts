@@ -27,7 +27,7 @@ export async function contribution(subject: LessonSubject, { prompt = defaultCod
     parts: [
       {
         kind: 'text',
-        text: 'The output of every new block times alpha. At 0 the base is back exactly, at 1 stands the trained model.',
+        text: 'The output of every new block times alpha. At 0 the new blocks are not there: where the old ones were frozen, that is the base to the last bit. At 1 stands the trained model.',
       },
       { kind: 'figure', figure: sweepFigure(sweep) },
       { kind: 'text', text: 'Each token of a sample by how much the new blocks change its loss, in nats.' },

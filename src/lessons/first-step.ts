@@ -1,4 +1,5 @@
-import { forward, headWeight, type Weights } from '../model/forward.js'
+import { forward, headWeight } from '../model/forward.js'
+import type { Weights } from '../model/weights.js'
 import { grad } from '../tensor/autograd.js'
 import type { Tensor } from '../tensor/graph.js'
 import { fromHost } from '../tensor/leaf.js'

@@ -13,17 +13,21 @@ export async function freeze(subject: LessonSubject): Promise<Lesson> {
   let broken = 0
   const base = await loadModel(subject.base, model.engine)
   try {
+    const isSameDepth = base.config.numHiddenLayers === model.config.numHiddenLayers
     for (const row of layerMap(model.config, { trainable }).rows) {
       const now = await digest(
         model,
         names.map(name => pathIn(row.layer, name)),
       )
-      const before = row.isNew
-        ? null
-        : await digest(
-            base,
-            names.map(name => pathIn(row.sourceLayer, name)),
-          )
+      // a base that was expanded before it was loaded has the live model's blocks, one by one
+      const ofBase = isSameDepth ? row.layer : row.isNew ? null : row.sourceLayer
+      const before =
+        ofBase === null
+          ? null
+          : await digest(
+              base,
+              names.map(name => pathIn(ofBase, name)),
+            )
       if (before !== null && before !== now) broken++
       const lock = row.isTrainable ? 'open' : 'locked'
       const verdict = before === null ? 'new' : before === now ? 'unchanged' : 'changed'

@@ -1,5 +1,6 @@
 import { newLayers, readProvenance } from '../expansion/provenance.js'
-import { forward, logitsOf, type Weights } from '../model/forward.js'
+import { forward, logitsOf } from '../model/forward.js'
+import type { Weights } from '../model/weights.js'
 import type { Tensor } from '../tensor/graph.js'
 import { fromHost, scalar } from '../tensor/leaf.js'
 import { compile } from '../tensor/program.js'

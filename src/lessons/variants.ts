@@ -1,5 +1,5 @@
 /** Other ways to begin a copied block, as weights that differ from the live model's in a few places; nothing is changed in it. */
-import type { Weights } from '../model/forward.js'
+import type { Weights } from '../model/weights.js'
 import { mul } from '../tensor/ops/elementwise.js'
 import { zeros } from '../tensor/ops/movement.js'
 import { type BlockPair, type LessonSubject, pathIn } from './subject.js'

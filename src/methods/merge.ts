@@ -1,15 +1,17 @@
 import type { Model } from '../model/model.js'
 import { parameterShapes } from '../model/parameters.js'
+import type { FileRange } from '../tensor/engine.js'
 import type { Tensor } from '../tensor/graph.js'
-import { bf16ToF32 } from '../tensor/half.js'
+import { cast } from '../tensor/ops/elementwise.js'
 import { realize } from '../tensor/program.js'
-import type { Variable } from '../tensor/variable.js'
 
 /** A parameter of a plain model, read when its turn comes. */
 export interface PlainParameter {
   readonly name: string
   readonly shape: readonly number[]
-  /** The elements in host memory; those that are bf16 on the device as the same numbers in f32. */
+  /** Where a file holds it exactly, for a frozen one that is read from there or held in fewer bits; else null. */
+  readonly origin: FileRange | null
+  /** The elements in host memory; those that are in 16 bits on the device as the same numbers in f32. */
   read(): Promise<Float32Array>
 }
 
@@ -21,11 +23,10 @@ export function plainParameters({ config, engine, parameters, weights }: Model):
   return [...parameterShapes(config)].map(([name, shape]) => {
     const merged = weights.adapter?.merged(name, weights)
     const fold = async (tensor: Tensor) => (await realize([tensor], { engine }))[0] as Float32Array
-    return { name, shape, read: () => (merged ? fold(merged) : floatsOf(parameters.get(name)!)) }
+    const variable = parameters.get(name)!
+    const stored = variable.dtype === 'f32' ? null : cast(variable.value, 'f32')
+    const tensor = merged ?? stored
+    const read = async () => (tensor ? fold(tensor) : ((await variable.read()) as Float32Array))
+    return { name, shape, origin: merged ? null : variable.origin, read }
   })
-}
-
-async function floatsOf(variable: Variable): Promise<Float32Array> {
-  const values = await variable.read()
-  return variable.dtype === 'bf16' ? Float32Array.from(values, bf16ToF32) : (values as Float32Array)
 }

@@ -1,6 +1,7 @@
 /** One interface for all ways to go on from a base: what becomes of the model, what is trained, and where the base is kept. */
 import { expandConfig } from '../expansion/expand-config.js'
 import { expandModel } from '../expansion/expand-model.js'
+import { expandParameters } from '../expansion/expand-parameters.js'
 import { planExpansion } from '../expansion/plan.js'
 import { newLayers, readProvenance } from '../expansion/provenance.js'
 import { type BaseReference, gatedReference } from '../forgetting/reference.js'
@@ -20,16 +21,17 @@ import { addExperts, expertAdapter } from './two-experts.js'
 export interface MethodPlan {
   readonly trainable: readonly string[]
   readonly frozen: readonly string[]
+  /** Parameters of the base whose values training changes, in the base or in a copy; by their paths in the base. */
+  readonly trainedOfBase: ReadonlySet<string>
   /** Whether the model gets copies of the base's weights. Otherwise it takes the base over: dispose of the model only. */
   readonly copiesBase: boolean
   /** Whether the model computes what the base does before the first step. */
   readonly startsAsBase: boolean
   /**
    * Makes the base ready for training.
-   * @param options.keepsBf16 which parameters of a copy stay bf16 where they are so in the base (default none)
    * @throws LabError FREEZE_DEAD for a configuration that cannot learn
    */
-  apply(base: Model, options?: { keepsBf16?: (path: string) => boolean }): Promise<AppliedMethod>
+  apply(base: Model): Promise<AppliedMethod>
 }
 
 /** A base made ready for training. */
@@ -50,10 +52,9 @@ interface Method {
   rules: readonly string[]
   copiesBase?: boolean
   startsAsBase?: boolean
-  make(
-    base: Model,
-    options: { keepsBf16?: (path: string) => boolean },
-  ): Promise<Pick<AppliedMethod, 'model'> & { warnings?: string[] }>
+  /** The parameter of the base that one of the model's old blocks is; default the one of that path. */
+  sourceOf?(path: string): string | undefined
+  make(base: Model): Promise<Pick<AppliedMethod, 'model'> & { warnings?: string[] }>
 }
 
 const methods: Record<Recipe['method'], (recipe: Recipe, config: ModelConfig) => Method> = {
@@ -64,8 +65,12 @@ const methods: Record<Recipe['method'], (recipe: Recipe, config: ModelConfig) =>
       ? { at }
       : { ...(groups ? { groups } : {}), ...(copies ? { copies } : {}), ...(placement ? { placement } : {}) }
     const plan = planExpansion(config, options)
-    const make: Method['make'] = async (base, given) => ({ model: await expandModel(base, plan, given) })
-    return { config: expandConfig(config, plan), rules: train, copiesBase: true, make }
+    const expanded = expandConfig(config, plan)
+    const added = newLayers(readProvenance(expanded))
+    const sources = expandParameters(parameterShapes(config).keys(), plan)
+    const sourceOf = (path: string) => (added.has(layerOf(path) ?? -1) ? undefined : sources.get(path)?.from)
+    const make: Method['make'] = async base => ({ model: await expandModel(base, plan) })
+    return { config: expanded, rules: train, copiesBase: true, sourceOf, make }
   },
   full: ({ train }) => ({ rules: train, make: async model => ({ model }) }),
   lora({ lora, train, seed }, config) {
@@ -96,15 +101,18 @@ const methods: Record<Recipe['method'], (recipe: Recipe, config: ModelConfig) =>
 export function planMethod(recipe: Recipe, baseConfig: ModelConfig): MethodPlan {
   const method = methods[recipe.method](recipe, baseConfig)
   const { config = baseConfig, adapter, rules, copiesBase = false, startsAsBase = true, make } = method
+  const ofBase = new Set(parameterShapes(baseConfig).keys())
+  const sourceOf = method.sourceOf ?? ((path: string) => (ofBase.has(path) ? path : undefined))
   const provenance = readProvenance(config)
   const paths = [...parameterShapes(config).keys(), ...(adapter?.shapes.keys() ?? [])]
   const { trainable, frozen } = selectTrainable(paths, rules, provenance)
-  const apply: MethodPlan['apply'] = async (base, options = {}) => {
+  const apply: MethodPlan['apply'] = async base => {
     const dead = copiesBase ? checkDead(trainable, provenance).map(warning => warning.message) : []
-    const { model, warnings = [] } = await make(base, options)
+    const { model, warnings = [] } = await make(base)
     return { model, warnings: [...warnings, ...dead], reference: baseWithin(model, trainable, copiesBase) }
   }
-  return { trainable, frozen, copiesBase, startsAsBase, apply }
+  const trainedOfBase = new Set(trainable.flatMap(path => sourceOf(path) ?? []))
+  return { trainable, frozen, trainedOfBase, copiesBase, startsAsBase, apply }
 }
 
 /** The base inside a model: without its adapter, or with its new blocks gated off. */

@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor/graph.js'
 import { fromHost, iota } from '../tensor/leaf.js'
 import { attention } from '../tensor/ops/attention.js'
 import { add, cast, mul } from '../tensor/ops/elementwise.js'
-import { gather, update } from '../tensor/ops/indexing.js'
+import { gather, lookup, update } from '../tensor/ops/indexing.js'
 import { matmul } from '../tensor/ops/matmul.js'
 import { permute, reshape } from '../tensor/ops/movement.js'
 import { rmsNorm } from '../tensor/ops/rms-norm.js'
@@ -71,7 +71,7 @@ export function forward(
   const [B, T] = ids.shape as [number, number]
   const { gates, rematBlocks = false, caches } = options
   const step: Step = { config, weights, B, T, start: caches?.start ?? null, ...rotation(config, T, caches) }
-  let x = cast(gather(weights('model.embed_tokens.weight'), reshape(ids, [B * T])), 'f32')
+  let x = cast(lookup(weights('model.embed_tokens.weight'), reshape(ids, [B * T])), 'f32')
   const stream = [x]
   const middle: Tensor[] = []
   const written: LayerCache[] = []

@@ -14,6 +14,9 @@ import type { Adapter, Weights } from './weights.js'
 /** Gives each parameter its dtype on the device and its first value. */
 export type ParameterSource = (path: string, shape: readonly number[]) => { dtype: DType; init: VariableInit }
 
+/** {@link ParameterSource}, or variables that are there already and that the model then owns. */
+export type ParameterMaker = (path: string, shape: readonly number[]) => ReturnType<ParameterSource> | Variable
+
 /** A model on an engine: its config and one variable a parameter, addressed by Hugging Face path. Owns its variables. */
 export class Model {
   readonly parameters: ReadonlyMap<string, Variable>
@@ -24,13 +27,14 @@ export class Model {
   constructor(
     readonly config: ModelConfig,
     readonly engine: Engine,
-    source: ParameterSource,
+    source: ParameterMaker,
     adapted?: { readonly model: Model; readonly adapter: Adapter },
   ) {
     const parameters = new Map(adapted?.model.parameters)
     for (const [path, shape] of adapted?.adapter.shapes ?? parameterShapes(config)) {
-      const { dtype, init } = source(path, shape)
-      parameters.set(path, new Variable(shape, dtype, init, { engine, name: path }))
+      const given = source(path, shape)
+      const options = { engine, name: path }
+      parameters.set(path, given instanceof Variable ? given : new Variable(shape, given.dtype, given.init, options))
     }
     this.parameters = parameters
     const value = (path: string): Tensor => this.parameter(path).value

@@ -1,13 +1,14 @@
 /**
  * Element types of a tensor. `f32` is what arithmetic is done in; `f16` and `bf16` are storage types that are cast before
- * and after (`bf16` = the upper half of an f32); `i32` holds token ids and positions; `bool` holds masks, a byte each.
+ * and after (`bf16` = the upper half of an f32); `i32` holds token ids and positions; `bool` holds masks, a byte each; `u8`
+ * holds bytes that an op gives their meaning, as {@link ./ops/dequantize.ts dequantize} does.
  */
-export type DType = 'f32' | 'f16' | 'bf16' | 'i32' | 'bool'
+export type DType = 'f32' | 'f16' | 'bf16' | 'i32' | 'bool' | 'u8'
 
 /** Host memory of a tensor's elements: f16 and bf16 as their raw 16 bits. */
 export type HostArray = Float32Array | Uint16Array | Int32Array | Uint8Array
 
-export const bytesPerElement: Record<DType, number> = { f32: 4, f16: 2, bf16: 2, i32: 4, bool: 1 }
+export const bytesPerElement: Record<DType, number> = { f32: 4, f16: 2, bf16: 2, i32: 4, bool: 1, u8: 1 }
 
 export function isFloat(dtype: DType): boolean {
   return dtype === 'f32' || dtype === 'f16' || dtype === 'bf16'
@@ -17,7 +18,7 @@ export function isFloat(dtype: DType): boolean {
 export function hostArray(dtype: DType, length: number): HostArray {
   if (dtype === 'f32') return new Float32Array(length)
   if (dtype === 'i32') return new Int32Array(length)
-  return dtype === 'bool' ? new Uint8Array(length) : new Uint16Array(length)
+  return isByte(dtype) ? new Uint8Array(length) : new Uint16Array(length)
 }
 
 const arrayNames: Record<DType, HostArray[typeof Symbol.toStringTag]> = {
@@ -26,6 +27,7 @@ const arrayNames: Record<DType, HostArray[typeof Symbol.toStringTag]> = {
   bf16: 'Uint16Array',
   i32: 'Int32Array',
   bool: 'Uint8Array',
+  u8: 'Uint8Array',
 }
 
 /** The name of the typed array that holds elements of a type. */
@@ -42,5 +44,9 @@ export function isArrayOf(dtype: DType, array: HostArray): boolean {
 export function viewAs(dtype: DType, bytes: ArrayBufferLike, byteOffset = 0, length?: number): HostArray {
   if (dtype === 'f32') return new Float32Array(bytes, byteOffset, length)
   if (dtype === 'i32') return new Int32Array(bytes, byteOffset, length)
-  return dtype === 'bool' ? new Uint8Array(bytes, byteOffset, length) : new Uint16Array(bytes, byteOffset, length)
+  return isByte(dtype) ? new Uint8Array(bytes, byteOffset, length) : new Uint16Array(bytes, byteOffset, length)
+}
+
+function isByte(dtype: DType): boolean {
+  return dtype === 'bool' || dtype === 'u8'
 }

@@ -27,18 +27,26 @@ export type VariableInit =
   | { readonly kind: 'zeros' }
   /** Elements of the variable's own dtype; copied, unless `transfer` gives the buffer away. */
   | { readonly kind: 'host'; readonly data: HostArray; readonly transfer?: boolean }
-  /** Little-endian elements in a file, converted when `dtype` differs from the variable's; read by the engine itself. */
-  | {
-      readonly kind: 'file'
-      readonly path: string
-      readonly byteOffset: number
-      readonly byteLength: number
-      readonly dtype: 'f32' | 'f16' | 'bf16'
-    }
+  /**
+   * Elements in a file, converted when their dtype differs from the variable's; read by the engine itself. With `isMapped`
+   * an engine that computes in this machine's memory may use the pages of the file in place of a copy; the file must then
+   * keep its bytes as long as the variable lives.
+   */
+  | ({ readonly kind: 'file'; readonly isMapped?: boolean } & FileRange)
+
+/** Little-endian elements in a file. */
+export interface FileRange {
+  readonly path: string
+  readonly byteOffset: number
+  readonly byteLength: number
+  readonly dtype: 'f32' | 'f16' | 'bf16'
+}
 
 export interface EngineMemory {
   /** Bytes of live variables. */
   readonly variableBytes: number
+  /** Of these, pages of files: in memory only once they are read, and given back first when memory is short. */
+  readonly mappedBytes?: number
   readonly variables: number
   readonly programs: number
 }

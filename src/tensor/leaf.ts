@@ -73,7 +73,7 @@ export function toHost(values: ArrayLike<number>, dtype: DType): HostArray {
   if (dtype === 'f32') return values instanceof Float32Array ? values : Float32Array.from(values)
   if (dtype === 'i32') return values instanceof Int32Array ? values : Int32Array.from(values)
   const out = hostArray(dtype, values.length)
-  const convert = dtype === 'bool' ? Number : dtype === 'f16' ? f32ToF16 : f32ToBf16
+  const convert = dtype === 'f16' ? f32ToF16 : dtype === 'bf16' ? f32ToBf16 : Number
   for (let i = 0; i < values.length; i++) out[i] = convert(values[i]!)
   return out
 }

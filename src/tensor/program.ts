@@ -86,6 +86,7 @@ export async function realize(tensors: readonly Tensor[], { engine }: { engine?:
 }
 
 function checkUpdate(variable: Variable, value: Tensor): Tensor {
+  variable.checkWritable()
   if (formatShape(variable.shape) !== formatShape(value.shape) || variable.dtype !== value.dtype) {
     throw new LabError(
       'SHAPE',

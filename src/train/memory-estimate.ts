@@ -1,15 +1,13 @@
 import { freemem } from 'node:os'
 import type { Model } from '../model/model.js'
-import { bytesPerElement } from '../tensor/dtype.js'
 import type { Program } from '../tensor/program.js'
-import { sizeOf } from '../tensor/shape.js'
 import { LabError } from '../util/errors.js'
 import { formatBytes, formatTable } from '../util/format.js'
 import type { TrainStep } from './step.js'
 
 /** Bytes that this process is going to hold in a run, by what for. */
 export interface MemoryEstimate {
-  /** All weights on the device; those of a base held beside the model too. */
+  /** All weights on the device as they are stored; those of a base held beside the model too. */
   readonly weightBytes: number
   /** Moments and gradient accumulators of what is trained, and copies that updates need. */
   readonly optimizerBytes: number
@@ -27,6 +25,8 @@ export interface MemoryOptions {
   base?: Model | null
   /** Resident bytes of the process now, with all weights loaded and nothing trained yet. */
   residentBytes: number
+  /** Of the weights, bytes that lie in files and are not yet in memory (default 0). */
+  mappedBytes?: number
 }
 
 /** Growth of the two JavaScript heaps, copies of tensors on their way between threads, kernels' own scratch (measured: 20 to 60 MB). */
@@ -36,13 +36,13 @@ const RUNNING_BYTES = 40e6
 export function estimateMemory(
   model: Model,
   step: TrainStep,
-  { others = [], base = null, residentBytes }: MemoryOptions,
+  { others = [], base = null, residentBytes, mappedBytes = 0 }: MemoryOptions,
 ): MemoryEstimate {
-  const weightBytes = weightsOf(model) + (base ? weightsOf(base) : 0)
+  const weightBytes = weightsOf(base ? [model, base] : [model])
   const specs = [...others, ...step.programs].map(program => program.lowered.spec)
   const working = model.engine.workingBytes(specs)
   const optimizerBytes = 4 * step.stateElements + working.spare
-  const otherBytes = Math.max(0, residentBytes - weightBytes) + working.programs + RUNNING_BYTES
+  const otherBytes = Math.max(0, residentBytes - (weightBytes - mappedBytes)) + working.programs + RUNNING_BYTES
   return {
     weightBytes,
     optimizerBytes,
@@ -52,8 +52,10 @@ export function estimateMemory(
   }
 }
 
-function weightsOf({ parameters }: Model): number {
-  return [...parameters.values()].reduce((n, { shape, dtype }) => n + bytesPerElement[dtype] * sizeOf(shape), 0)
+/** Device memory that several models share counts once. */
+function weightsOf(models: readonly Model[]): number {
+  const parts = models.flatMap(({ parameters }) => [...parameters.values()].flatMap(variable => variable.parts))
+  return [...new Map(parts.map(part => [part.id, part.storedBytes])).values()].reduce((sum, bytes) => sum + bytes, 0)
 }
 
 /** The estimate as aligned text. */
@@ -78,7 +80,7 @@ export function checkMemory(estimate: MemoryEstimate, availableBytes: number): v
   if (estimate.totalBytes <= availableBytes) return
   throw new LabError(
     'MEMORY',
-    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} for this process: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), or take a smaller model (weights ${formatBytes(estimate.weightBytes)})`,
+    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} for this process: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, frozenWeights: source or int4, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), or take a smaller model (weights ${formatBytes(estimate.weightBytes)})`,
   )
 }
 

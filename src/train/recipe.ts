@@ -107,6 +107,13 @@ const recipeSchema = z.strictObject({
   train: z.array(z.string()).optional(),
   /** Arithmetic of matrix products; weights, moments, norms and the loss are f32. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /**
+   * How matrices that are not trained are held. `f32`. `source`: as the checkpoint stores them, mapped from its files; the
+   * run computes the same numbers as with f32, bit for bit. `int8`, `int4`: rounded by block when loaded, which changes the
+   * numbers (the error is reported); the saved model has the original weights. `auto`: `source` for a checkpoint in 16 bits
+   * with more than 2 GB of weights in f32, else `f32`.
+   */
+  frozenWeights: z.enum(['auto', 'f32', 'source', 'int8', 'int4']).default('auto'),
   /** Recompute blocks in the backward pass: always, never, or when the estimate says that it would not fit otherwise. */
   remat: z.enum(['auto', 'always', 'never']).default('auto'),
   data: dataSchema,
@@ -198,6 +205,8 @@ function checkTogether(recipe: z.infer<typeof recipeSchema>, origin: string): vo
     throw new LabError('RECIPE', `${origin}: ${message}`)
   }
   if ((recipe.model === undefined) === (recipe.init === undefined)) fail('expected either "model" or "init"')
+  if (recipe.init && recipe.frozenWeights !== 'auto' && recipe.frozenWeights !== 'f32')
+    fail(`frozenWeights: ${recipe.frozenWeights} is for weights from a checkpoint; "init" makes new ones in f32`)
   if (recipe.init && recipe.tokenizer === undefined) fail('"init" needs "tokenizer": a directory or file')
   checkMethod(recipe, fail)
   if (recipe.init) checkInit(recipe.init, recipe.data.seqLen, fail)

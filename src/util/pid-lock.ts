@@ -25,8 +25,12 @@ export interface PidLockOptions {
   onWait?: (holder: LockHolder | null) => void
 }
 
-/** The locks that this thread holds now; a file that names this thread but is not here was left by an older process. */
-const heldHere = new Set<string>()
+/**
+ * The locks that this thread holds or has held; a file that names this thread and none of them was left by an older process of the
+ * same pid. Locks that were given back stay in the list: whoever read the file just before must not take it for a stale one, and
+ * then move away the lock that has followed it.
+ */
+const ownNonces = new Set<string>()
 
 /**
  * Runs `work` while holding the lock file `path`: one holder at a time over all processes and threads that use the same
@@ -42,7 +46,6 @@ export async function withPidLock<T>(path: string, work: () => Promise<T>, optio
   } finally {
     clearInterval(heartbeat)
     if ((await readHolder(path))?.nonce === nonce) await rm(path, { force: true })
-    heldHere.delete(nonce) // after the file: until it is gone, nobody may take it for a stale one
   }
 }
 
@@ -59,18 +62,13 @@ async function acquire(
 ): Promise<string> {
   makeDirectories(dirname(path))
   const holder: LockHolder = { pid: process.pid, threadId, host: hostname(), nonce: randomUUID() }
-  heldHere.add(holder.nonce) // before the file exists: whoever reads it must find the nonce here
-  try {
-    for (let waited = false; ; waited = true) {
-      signal?.throwIfAborted()
-      if (await tryCreate(path, holder)) return holder.nonce
-      if (await breakIfStale(path, staleMs)) continue
-      if (!waited) onWait?.(await readHolder(path))
-      await sleep(pollMs, signal)
-    }
-  } catch (error) {
-    heldHere.delete(holder.nonce)
-    throw error
+  ownNonces.add(holder.nonce) // before the file exists: whoever reads it must find the nonce here
+  for (let waited = false; ; waited = true) {
+    signal?.throwIfAborted()
+    if (await tryCreate(path, holder)) return holder.nonce
+    if (await breakIfStale(path, staleMs)) continue
+    if (!waited) onWait?.(await readHolder(path))
+    await sleep(pollMs, signal)
   }
 }
 
@@ -113,7 +111,7 @@ function isAlive(pid: number): boolean {
 function leftBehind(holder: LockHolder): boolean {
   if (holder.host !== hostname()) return false
   if (holder.pid !== process.pid) return !isAlive(holder.pid)
-  return holder.threadId === threadId && !heldHere.has(holder.nonce)
+  return holder.threadId === threadId && !ownNonces.has(holder.nonce)
 }
 
 /** Removes a stale lock; true when the lock may be tried again at once. */

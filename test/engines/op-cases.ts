@@ -1,12 +1,13 @@
 /** One or more small cases for every op: the conformance suite runs them on each engine and differentiates them on the reference. */
 import type { Tensor } from '../../src/tensor/graph.js'
-import { iota, scalar } from '../../src/tensor/leaf.js'
+import { fromHost, iota, scalar } from '../../src/tensor/leaf.js'
 import { adamw } from '../../src/tensor/ops/adamw.js'
 import { attention } from '../../src/tensor/ops/attention.js'
 import { alias, barrier } from '../../src/tensor/ops/barrier.js'
 import { linearCrossEntropy } from '../../src/tensor/ops/cross-entropy.js'
+import { dequantize } from '../../src/tensor/ops/dequantize.js'
 import * as elementwise from '../../src/tensor/ops/elementwise.js'
-import { gather, gatherLast, oneHot, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
+import { gather, gatherLast, lookup, oneHot, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { concat, expand, pad, permute, reshape, slice } from '../../src/tensor/ops/movement.js'
 import { argmax, max, mean, sum } from '../../src/tensor/ops/reduce.js'
@@ -301,4 +302,28 @@ export const opCases: readonly OpCase[] = [
     shapes: [[3, 4], [4, 4], [4]],
     build: (x, w, n) => remat(h => [e.add(h!, silu(matmul(rmsNorm(h!, n!, 1e-5), w!)))], [x!]),
   },
+  ...([4, 8] as const).map(
+    (bits): OpCase => ({
+      name: `dequantize, ${bits} bits`,
+      ops: ['dequantize'],
+      shapes: [[3, 4]],
+      wrt: [],
+      build: x => {
+        // every byte once: 256 codes of 8 bits or 512 of 4, in rows of 2 or 4 blocks
+        const bytes = fromHost(
+          Uint8Array.from({ length: 768 }, (_, i) => i % 256),
+          [3, 256],
+          'u8',
+        )
+        const scales = fromHost(
+          Float32Array.from({ length: 12 }, (_, i) => 0.125 * (i - 5)),
+          [3, 4],
+          'f32',
+        )
+        const weights = dequantize(bytes, scales, { bits })
+        const rows = ids(2, 0, 2)
+        return [weights, lookup(weights, rows), matmul(x!, weights, { transA: true })]
+      },
+    }),
+  ),
 ]

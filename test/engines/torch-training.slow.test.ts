@@ -90,9 +90,9 @@ describeWithPython('ten training steps in PyTorch', () => {
       const { config } = await openCheckpoint(shared(stored))
       const plan = planExpansion(config, { groups: 2, copies: 1 })
       const added = new Set(newLayersOf(plan))
-      const keepsBf16 = (path: string) => engine.precision === 'bf16' && !added.has(layerOf(path) ?? -1)
-      const base = await loadModel(shared(stored), engine, { keepsBf16 })
-      const model = await expandModel(base, plan, { keepsBf16 })
+      const storage = () => (engine.precision === 'bf16' ? 'source' : 'f32')
+      const base = await loadModel(shared(stored), engine, { storage })
+      const model = await expandModel(base, plan)
       return { model, trainable: [...model.parameters.keys()].filter(path => added.has(layerOf(path) ?? -1)) }
     }
     const exact = await expandedOn(new OnnxEngine())

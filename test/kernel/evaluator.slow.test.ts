@@ -371,8 +371,8 @@ describe('interrupt', () => {
 describe('language', () => {
   test('completion of names of earlier cells and of members', async () => {
     await cell('const trainingRate = 0.1; const settings = { hiddenSize: 4, hiddenLayers: 2 }')
-    const names = evaluator.complete('trainingR', 9)
-    expect(names).toMatchObject({ start: 0, end: 9 })
+    const names = evaluator.complete('trainingRa', 10)
+    expect(names).toMatchObject({ start: 0, end: 10 })
     expect(names.matches).toEqual(['trainingRate'])
     const members = evaluator.complete('1 + settings.hid', 16)
     expect(members).toMatchObject({ start: 13, end: 16, matches: ['hiddenLayers', 'hiddenSize'] })

@@ -71,7 +71,7 @@ describe('commands', () => {
     expect(() => cell(':pause')).toThrow('no run has been started')
     expect(() => cell(':pause', { ...paused, runStatus: 'done' })).toThrow('the newest run is done')
     expect(cell(':resume', paused)).toBe('lab.run!.resume()')
-    expect(cell(':resume', { ...paused, runStatus: 'interrupted' })).toBe('await lab.resume("runs/x")')
+    expect(cell(':resume', { ...paused, runStatus: 'interrupted' })).toBe('lab.resume("runs/x")')
   })
 
   it('all have help whose examples are commands', () => {

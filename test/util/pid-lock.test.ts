@@ -29,6 +29,20 @@ test('only one holder at a time, and the file is gone afterwards, also after an 
   expect(existsSync(path)).toBe(false)
 })
 
+test('locks taken and given back without a pause never overlap', async () => {
+  const path = lockPath()
+  let inside = 0
+  let most = 0
+  const work = async () => {
+    most = Math.max(most, ++inside)
+    await Promise.resolve()
+    inside--
+  }
+  for (let round = 0; round < 20; round++)
+    await Promise.all(Array.from({ length: 16 }, () => withPidLock(path, work, { pollMs: 0 })))
+  expect(most).toBe(1)
+})
+
 test('a lock of a process that is gone is broken; so is one left under our own pid', async () => {
   const gone = spawnSync(process.execPath, ['-e', '']).pid
   for (const pid of [gone, process.pid]) {

@@ -3,13 +3,14 @@ import { bytesPerElement, type DType } from '../../tensor/dtype.js'
 import type { Attrs, TensorSpec } from '../../tensor/graph.js'
 import { toHost } from '../../tensor/leaf.js'
 import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
+import type { QuantizedBits } from '../../tensor/ops/dequantize.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { internal } from '../../util/errors.js'
 import type { OnnxGraph, OnnxValue } from './graph.js'
-import { MICROSOFT, ModelBuilder, onnxDataType } from './model-builder.js'
+import { MICROSOFT, ModelBuilder, type OnnxSpec, onnxDataType } from './model-builder.js'
 
 /** Composite ops for which onnxruntime has a fused kernel. */
-export const nativeOps: ReadonlySet<string> = new Set(['softmax', 'silu', 'rmsNorm', 'rotary'])
+export const nativeOps: ReadonlySet<string> = new Set(['softmax', 'silu', 'rmsNorm', 'rotary', 'dequantize'])
 
 /** What the emitter of an op works on: names of values, and what is known of them. */
 export interface Context {
@@ -136,6 +137,13 @@ export const emitters: Record<string, Emitter> = {
     const [x, cos, sin] = c.inputs as [string, string, string]
     one(c, 'RotaryEmbedding', [x, c.model.int64([0]), cos, sin], {}, MICROSOFT)
   },
+  dequantize: c => {
+    const [codes, scales] = c.inputs as [string, string]
+    const axis = c.result.shape.length - 1
+    const blockSize = c.result.shape[axis]! / c.specs[1]!.shape[axis]!
+    const attributes = { axis, block_size: blockSize }
+    one(c, 'DequantizeLinear', [codesName(codes, c.attrs['bits'] as QuantizedBits), scales], attributes)
+  },
 }
 
 /** An emitted model and the names by which a run binds its values; null for inputs and variables that nothing reads. */
@@ -143,9 +151,19 @@ export interface EmittedModel {
   readonly bytes: Uint8Array
   readonly inputNames: readonly (string | null)[]
   readonly variableNames: readonly (string | null)[]
+  /** Further inputs: the bytes of an input or variable of the program read as signed integers. */
+  readonly codes: readonly CodesInput[]
   /** Outputs of the program, then the new values of its updates. */
   readonly resultNames: readonly string[]
   readonly graph: OnnxGraph
+}
+
+export interface CodesInput {
+  readonly name: string
+  /** Of the values that are given at each run, or of the variable slots. */
+  readonly from: 'inputs' | 'variables'
+  readonly index: number
+  readonly spec: OnnxSpec
 }
 
 /** Emits the program as one ONNX graph whose inputs are the program's inputs and variables. */
@@ -153,7 +171,7 @@ export function emitModel(spec: ProgramSpec): EmittedModel {
   const model = new ModelBuilder()
   const results = [...spec.outputs, ...spec.updates.map(u => u.value)]
   const nameOf = (value: number) => `v${value}`
-  const used = new Set([...spec.nodes.flatMap(node => node.inputs), ...results])
+  const used = new Set([...spec.nodes.flatMap(readAsTheyAre), ...results])
   const declare = (value: number) => {
     if (!used.has(value)) return null
     model.input(nameOf(value), spec.values[value]!)
@@ -161,6 +179,8 @@ export function emitModel(spec: ProgramSpec): EmittedModel {
   }
   const inputNames = spec.inputs.map(i => declare(i.value))
   const variableNames = spec.variables.map(declare)
+  const codes = codesInputs(spec, nameOf)
+  for (const { name, spec: type } of codes) model.input(name, type)
   for (const node of spec.nodes) {
     emitNode(model, spec, node, nameOf)
     for (const value of isConstant(node) ? [] : node.outputs) model.values.set(nameOf(value), sizeOfValue(spec, value))
@@ -176,7 +196,31 @@ export function emitModel(spec: ProgramSpec): EmittedModel {
     return name
   })
   const graph = { nodes: model.nodes, values: model.values, results: new Set(resultNames) }
-  return { bytes: model.finish(), inputNames, variableNames, resultNames, graph }
+  return { bytes: model.finish(), inputNames, variableNames, codes, resultNames, graph }
+}
+
+/** Operands that a node reads in the dtype that they have in the program. */
+function readAsTheyAre({ op, inputs }: ProgramNode): readonly number[] {
+  return op === 'dequantize' ? inputs.slice(1) : inputs
+}
+
+function codesInputs(spec: ProgramSpec, nameOf: (value: number) => string): CodesInput[] {
+  const found = new Map<string, CodesInput>()
+  for (const { op, inputs, outputs, attrs } of spec.nodes) {
+    if (op !== 'dequantize') continue
+    const [value, bits] = [inputs[0]!, attrs['bits'] as QuantizedBits]
+    const name = codesName(nameOf(value), bits)
+    const slot = spec.variables.indexOf(value)
+    const index = slot >= 0 ? slot : spec.inputs.findIndex(i => i.value === value)
+    if (index < 0) throw internal('dequantize of codes that are neither an input nor a variable')
+    const type: OnnxSpec = { shape: spec.values[outputs[0]!]!.shape, dtype: bits === 8 ? 'i8' : 'i4' }
+    found.set(name, { name, from: slot >= 0 ? 'variables' : 'inputs', index, spec: type })
+  }
+  return [...found.values()]
+}
+
+function codesName(name: string, bits: QuantizedBits): string {
+  return `${name}.i${bits}`
 }
 
 /** Ops that become constants of the model, not nodes. */

@@ -8,8 +8,26 @@ const IR_VERSION = 10
 const OPSET = 21
 const INT64 = 7
 
-/** Element types of ONNX tensors (TensorProto.DataType). */
-export const onnxDataType: Record<DType, number> = { f32: 1, i32: 6, bool: 9, f16: 10, bf16: 16 }
+/** Elements of an ONNX tensor: ours, and the signed integers that the bytes of a `u8` may be read as. */
+export type OnnxElement = DType | 'i8' | 'i4'
+
+/** Numbers of element types, in models (TensorProto.DataType) and in the C API (ONNXTensorElementDataType) alike. */
+export const onnxDataType: Record<OnnxElement, number> = {
+  f32: 1,
+  u8: 2,
+  i8: 3,
+  i32: 6,
+  bool: 9,
+  f16: 10,
+  bf16: 16,
+  i4: 22,
+}
+
+/** Shape and element type of a tensor as onnxruntime sees it. */
+export interface OnnxSpec {
+  readonly shape: readonly number[]
+  readonly dtype: OnnxElement
+}
 
 /** The domain of operators that are onnxruntime's own. */
 export const MICROSOFT = 'com.microsoft'
@@ -84,7 +102,7 @@ export class ModelBuilder {
     return name
   }
 
-  input(name: string, spec: TensorSpec): void {
+  input(name: string, spec: OnnxSpec): void {
     this.#graph.message(11, valueInfo(name, spec))
   }
 
@@ -115,7 +133,7 @@ function attribute(name: string, value: OnnxAttribute): ProtoWriter {
   return proto.varint(20, 7)
 }
 
-function valueInfo(name: string, { shape, dtype }: TensorSpec): ProtoWriter {
+function valueInfo(name: string, { shape, dtype }: OnnxSpec): ProtoWriter {
   const dims = new ProtoWriter()
   for (const d of shape) dims.message(1, new ProtoWriter().varint(1, d))
   const type = new ProtoWriter().varint(1, onnxDataType[dtype]).message(2, dims)

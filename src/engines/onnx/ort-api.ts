@@ -7,9 +7,10 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import koffi from 'koffi'
-import type { DType, HostArray } from '../../tensor/dtype.js'
+import type { HostArray } from '../../tensor/dtype.js'
 import { LabError, messageOf } from '../../util/errors.js'
 import { MAX_DEAD_BYTES } from './arena.js'
+import { type OnnxSpec, onnxDataType } from './model-builder.js'
 
 /** An address in this process. */
 export type Pointer = bigint
@@ -50,9 +51,6 @@ export type Call = (...args: Argument[]) => unknown
 
 /** Position in the function table, result, parameters. */
 export type Signature = readonly [number, string, readonly string[]]
-
-/** ONNXTensorElementDataType of each dtype. */
-export const onnxType: Record<DType, number> = { f32: 1, f16: 10, bf16: 16, i32: 6, bool: 9 }
 
 /** The shared library of the installed onnxruntime-node package. */
 export function libraryPath(): string {
@@ -132,7 +130,7 @@ export class OrtApi {
   }
 
   /** An OrtValue over the elements of `data`, which it borrows: keep `data` alive, and release the value. */
-  createTensor(data: HostArray, shape: readonly number[], dtype: DType): Pointer {
+  createTensor(data: HostArray, { shape, dtype }: OnnxSpec): Pointer {
     const dims = BigInt64Array.from(shape, BigInt)
     return this.#create(
       'CreateTensorWithDataAsOrtValue',
@@ -141,7 +139,7 @@ export class OrtApi {
       data.byteLength,
       dims,
       dims.length,
-      onnxType[dtype],
+      onnxDataType[dtype],
     )
   }
 

@@ -1,21 +1,26 @@
 /** What the worker thread does: device memory and compiled programs over the C API. */
-import { closeSync, openSync, readSync } from 'node:fs'
-import { type HostArray, hostArray, viewAs } from '../../tensor/dtype.js'
+import { bytesPerElement, type HostArray, hostArray, viewAs } from '../../tensor/dtype.js'
 import type { EngineMemory, VariableInit } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
-import { bf16ToF32, f16ToF32 } from '../../tensor/half.js'
-import { toHost } from '../../tensor/leaf.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { LabError } from '../../util/errors.js'
 import { inPlaceUpdates } from '../in-place.js'
+import { initialData } from '../initial-data.js'
 import { type EmittedModel, emitModel } from './emit.js'
+import { canMapFiles, type FileMap, mapFile } from './file-map.js'
+import type { OnnxSpec } from './model-builder.js'
 import { cStrings, type OrtApi, type Pointer } from './ort-api.js'
+import { widenAtUse } from './widen.js'
 
 interface DeviceVariable {
   readonly spec: TensorSpec
   data: HostArray
   tensor: Pointer
+  /** The file that `data` lies in; null for memory of this process. */
+  readonly map: FileMap | null
+  /** The bytes of `data` as other element types, by dtype. */
+  readonly views: Map<string, Pointer>
   /** Where an update that may not overwrite `data` is written; the two then change places. */
   spare: { data: HostArray; tensor: Pointer } | null
 }
@@ -37,8 +42,16 @@ export class OnnxSession {
   constructor(readonly api: OrtApi) {}
 
   createVariable(id: number, spec: TensorSpec, init: VariableInit): void {
-    const data = initialData(spec, init)
-    this.#variables.set(id, { spec, data, tensor: this.api.createTensor(data, spec.shape, spec.dtype), spare: null })
+    const map = mapOf(spec, init)
+    const data = map ? viewAs(spec.dtype, map.bytes) : initialData(spec, init)
+    this.#variables.set(id, {
+      spec,
+      data,
+      tensor: this.api.createTensor(data, spec),
+      map,
+      views: new Map(),
+      spare: null,
+    })
   }
 
   readVariable(id: number): HostArray {
@@ -54,13 +67,17 @@ export class OnnxSession {
     if (!variable) return
     this.api.releaseTensor(variable.tensor)
     if (variable.spare) this.api.releaseTensor(variable.spare.tensor)
+    for (const view of variable.views.values()) this.api.releaseTensor(view)
+    variable.map?.unmap()
     this.#variables.delete(id)
   }
 
-  load(id: number, spec: ProgramSpec, profilePrefix?: string): void {
+  load(id: number, program: ProgramSpec, profilePrefix?: string): void {
+    const spec = widenAtUse(program)
     const model = emitModel(spec)
     const session = this.api.createSession(model.bytes, { 'session.use_env_allocators': '1' }, profilePrefix)
-    const inputs = cStrings([...model.inputNames, ...model.variableNames].filter(name => name !== null))
+    const names = [...model.inputNames, ...model.variableNames, ...model.codes.map(({ name }) => name)]
+    const inputs = cStrings(names.filter(name => name !== null))
     const outputs = cStrings(model.resultNames)
     this.#programs.set(id, {
       spec,
@@ -78,16 +95,19 @@ export class OnnxSession {
     const { spec, model } = program
     const variables = slots.map(slot => this.#variable(slot))
     const temporary: Pointer[] = []
-    const tensorOf = (data: HostArray, value: number) => {
-      const { shape, dtype } = spec.values[value]!
-      temporary.push(this.api.createTensor(data, shape, dtype))
+    const tensorAs = (data: HostArray, type: OnnxSpec) => {
+      temporary.push(this.api.createTensor(data, type))
       return temporary[temporary.length - 1]!
     }
+    const tensorOf = (data: HostArray, value: number) => tensorAs(data, spec.values[value]!)
     try {
       const given = spec.inputs.flatMap(({ value }, i) =>
         model.inputNames[i] === null ? [] : [tensorOf(inputs[i]!, value)],
       )
       const state = variables.flatMap((v, slot) => (model.variableNames[slot] === null ? [] : [v.tensor]))
+      const codes = model.codes.map(({ from, index, spec: type }) =>
+        from === 'inputs' ? tensorAs(inputs[index]!, type) : this.#viewOf(variables[index]!, type),
+      )
       const outputs = spec.outputs.map(value => hostArray(spec.values[value]!.dtype, sizeOf(spec.values[value]!.shape)))
       const results = outputs.map((data, i) => tensorOf(data, spec.outputs[i]!))
       const written = spec.updates.map(({ slot }, i) =>
@@ -96,7 +116,7 @@ export class OnnxSession {
       this.api.run(
         program.session,
         program.names,
-        BigUint64Array.from([...given, ...state]),
+        BigUint64Array.from([...given, ...state, ...codes]),
         BigUint64Array.from([...results, ...written]),
       )
       spec.updates.forEach(({ slot }, i) => {
@@ -109,9 +129,12 @@ export class OnnxSession {
   }
 
   memory(): EngineMemory {
-    let variableBytes = 0
-    for (const { data, spare } of this.#variables.values()) variableBytes += data.byteLength * (spare ? 2 : 1)
-    return { variableBytes, variables: this.#variables.size, programs: this.#programs.size }
+    let [variableBytes, mappedBytes] = [0, 0]
+    for (const { data, spare, map } of this.#variables.values()) {
+      variableBytes += data.byteLength * (spare ? 2 : 1)
+      if (map) mappedBytes += data.byteLength
+    }
+    return { variableBytes, mappedBytes, variables: this.#variables.size, programs: this.#programs.size }
   }
 
   dispose(): void {
@@ -126,11 +149,16 @@ export class OnnxSession {
     return variable
   }
 
+  #viewOf({ data, views }: DeviceVariable, type: OnnxSpec): Pointer {
+    const view = views.get(type.dtype) ?? this.api.createTensor(data, type)
+    views.set(type.dtype, view)
+    return view
+  }
+
   #spareOf(variable: DeviceVariable): Pointer {
     if (!variable.spare) {
-      const { shape, dtype } = variable.spec
-      const data = hostArray(dtype, variable.data.length)
-      variable.spare = { data, tensor: this.api.createTensor(data, shape, dtype) }
+      const data = hostArray(variable.spec.dtype, variable.data.length)
+      variable.spare = { data, tensor: this.api.createTensor(data, variable.spec) }
     }
     return variable.spare.tensor
   }
@@ -143,37 +171,10 @@ function swapSpare(variable: DeviceVariable): void {
   variable.spare = { data, tensor }
 }
 
-function initialData(spec: TensorSpec, init: VariableInit): HostArray {
-  if (init.kind === 'zeros') return hostArray(spec.dtype, sizeOf(spec.shape))
-  if (init.kind === 'host') return init.data
-  const stored = viewAs(init.dtype, readRange(init.path, init.byteOffset, init.byteLength).buffer)
-  if (init.dtype === spec.dtype) return stored
-  const exact =
-    init.dtype === 'bf16'
-      ? Float32Array.from(stored, bf16ToF32)
-      : init.dtype === 'f16'
-        ? Float32Array.from(stored, f16ToF32)
-        : stored
-  return toHost(exact, spec.dtype)
-}
-
-/** Bytes of a file as memory of their own, aligned for any element type. */
-function readRange(path: string, byteOffset: number, byteLength: number): Uint8Array {
-  const bytes = new Uint8Array(byteLength)
-  const fd = openSync(path, 'r')
-  try {
-    let done = 0
-    while (done < byteLength) {
-      const count = readSync(fd, bytes, done, Math.min(byteLength - done, 1 << 30), byteOffset + done)
-      if (count === 0)
-        throw new LabError(
-          'TRUNCATED',
-          `${path}: ended at byte ${byteOffset + done}, expected ${byteLength} bytes from ${byteOffset}`,
-        )
-      done += count
-    }
-  } finally {
-    closeSync(fd)
-  }
-  return bytes
+/** The file of a variable whose elements may be used where they lie; askew ones are copied. */
+function mapOf({ dtype }: TensorSpec, init: VariableInit): FileMap | null {
+  if (init.kind !== 'file' || !init.isMapped || !canMapFiles()) return null
+  const { path, byteOffset, byteLength } = init
+  const isUsable = init.dtype === dtype && byteOffset % bytesPerElement[dtype] === 0 && byteLength > 0
+  return isUsable ? mapFile(path, byteOffset, byteLength) : null
 }

@@ -5,6 +5,7 @@ import { ArenaModel } from './arena.js'
 import { type BufferStep, bufferSteps } from './buffers.js'
 import { emitModel } from './emit.js'
 import type { OnnxGraph } from './graph.js'
+import { widenAtUse } from './widen.js'
 
 /** What onnxruntime and this side keep for each node of a loaded program (measured: 18 kB over graphs of 650 to 2,600 nodes). */
 export const NODE_BYTES = 18_000
@@ -14,7 +15,7 @@ const ROUNDS = 2
 
 /** Plays the programs' buffers through a model of the arena that all of them share. */
 export function onnxWorkingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
-  const graphs = programs.map(spec => emitModel(spec).graph)
+  const graphs = programs.map(spec => emitModel(widenAtUse(spec)).graph)
   return {
     intermediate: arenaBytes(graphs),
     spare: programs.reduce((n, spec) => n + spareVariableBytes(spec), 0),

@@ -6,7 +6,7 @@ import { sizeOf } from '../../tensor/shape.js'
 import { widen } from '../initial-data.js'
 import type { Tf, TfTensor } from './load.js'
 
-const tfDtypes = { f32: 'float32', f16: 'float32', bf16: 'float32', i32: 'int32', bool: 'bool' } as const
+const tfDtypes = { f32: 'float32', f16: 'float32', bf16: 'float32', i32: 'int32', bool: 'bool', u8: 'int32' } as const
 
 /** The tfjs dtype that holds values of `dtype`. */
 export function tfDtype(dtype: DType): 'float32' | 'int32' | 'bool' {
@@ -21,7 +21,8 @@ export function tfBytes({ shape, dtype }: TensorSpec): number {
 /** A tensor of a copy of the elements; never disposed by a scope. */
 export function upload(tf: Tf, data: HostArray, { shape, dtype }: TensorSpec): TfTensor {
   // the cpu backend computes on the array that it is given, so it must be one of its own
-  const values = dtype === 'f16' || dtype === 'bf16' ? widen(data, dtype) : data.slice()
+  const values =
+    dtype === 'f16' || dtype === 'bf16' ? widen(data, dtype) : dtype === 'u8' ? Int32Array.from(data) : data.slice()
   return tf.keep(tf.tensor(values as Float32Array, [...shape], tfDtype(dtype)))
 }
 
@@ -36,5 +37,5 @@ export function downloadSync(tensor: TfTensor, dtype: DType): HostArray {
 }
 
 function copied(values: Float32Array | Int32Array | Uint8Array, dtype: DType): HostArray {
-  return dtype === 'f16' || dtype === 'bf16' ? toHost(values, dtype) : values.slice()
+  return dtype === 'f16' || dtype === 'bf16' || dtype === 'u8' ? toHost(values, dtype) : values.slice()
 }

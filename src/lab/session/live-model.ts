@@ -140,9 +140,12 @@ export class LiveModel {
   /** A copy of the live model on the device, the caller's to dispose. */
   async copy(): Promise<Model> {
     const { config, engine, parameters } = this.#model
-    const dtypeOf = (path: string) => parameters.get(path)!.dtype
-    const twin = new Model(config, engine, path => ({ dtype: dtypeOf(path), init: { kind: 'zeros' } }))
-    const updates = [...twin.parameters].map(([path, variable]) => [variable, parameters.get(path)!.value] as const)
+    const own = (path: string) => parameters.get(path)!
+    const twin = new Model(config, engine, path =>
+      own(path).isReadOnly ? own(path).share() : { dtype: own(path).dtype, init: { kind: 'zeros' } },
+    )
+    const copied = [...twin.parameters].filter(([, { isReadOnly }]) => !isReadOnly)
+    const updates = copied.map(([path, variable]) => [variable, own(path).value] as const)
     await compile({ outputs: {}, updates, engine }).run()
     return twin
   }

@@ -115,5 +115,5 @@ async function builtOf(live: LiveModel): Promise<RunModel> {
   const warnings = checkDead(trainable, isFresh ? provenance : null).map(warning => warning.message)
   const base = isFresh && live.trainsOnlyNew() ? null : await live.copy()
   const reference = base ? null : gatedReference(model)
-  return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings }
+  return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [] }
 }

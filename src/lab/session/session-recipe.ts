@@ -52,7 +52,7 @@ export interface SessionRecipeParts {
 }
 
 /** Parts of a recipe that a session decides by itself. */
-const ownKeys = ['model', 'init', 'tokenizer', 'method', 'expansion', 'train'] as const
+const ownKeys = ['model', 'init', 'tokenizer', 'method', 'expansion', 'train', 'frozenWeights'] as const
 
 /** @throws LabError RECIPE as for a recipe file */
 export function sessionRecipe(parts: SessionRecipeParts): Recipe {

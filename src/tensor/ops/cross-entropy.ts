@@ -6,7 +6,7 @@ import { apply, applyOp, defineOp, defineVjp, requireDtype, type Tensor } from '
 import { shapeError } from '../shape.js'
 import { barrier } from './barrier.js'
 import { add, log, mul, sub } from './elementwise.js'
-import { gather, gatherLast, scatterAdd } from './indexing.js'
+import { gatherLast, lookup, scatterAdd } from './indexing.js'
 import { matmul } from './matmul.js'
 import { concat, reshape, slice } from './movement.js'
 import { max } from './reduce.js'
@@ -55,7 +55,7 @@ const gradOp = defineOp({
       const d = barrier(reshape(rows(dLoss), [-1, 1]), negativeLogLikelihood(rows(x), weight, rows(targets)))
       const p = softmax(matmul(rows(x), weight, { transB: true }))
       // d logits = d * (p - onehot(target)); the one-hot part is a gather and a scatter, never a matrix
-      const part = mul(d, sub(matmul(p, weight), gather(weight, rows(targets))))
+      const part = mul(d, sub(matmul(p, weight), lookup(weight, rows(targets))))
       const scaled = mul(d, rows(x))
       const product = matmul(p, scaled, { transA: true })
       const sum: Tensor = dWeight ? add(dWeight, product) : product

@@ -2,6 +2,7 @@ import { LabError } from '../../util/errors.js'
 import { apply, defineOp, requireDtype, type Tensor } from '../graph.js'
 import { iota } from '../leaf.js'
 import { formatShape, normalizeAxis, shapeError } from '../shape.js'
+import { dequantize, dequantizedFrom } from './dequantize.js'
 import { cast, equal } from './elementwise.js'
 import { reshape } from './movement.js'
 
@@ -19,6 +20,17 @@ const gatherOp = defineOp({
 /** Rows of `table` by id: `out[i, ...] = table[ids[i], ...]`. Ids outside the table are refused by the engine. */
 export function gather(table: Tensor, ids: Tensor): Tensor {
   return apply(gatherOp, [table, ids])
+}
+
+/**
+ * {@link gather} of a table that is perhaps converted from what is stored: the rows are taken first, then only they are
+ * converted. Gradients flow to what is stored, not to the converted table.
+ */
+export function lookup(table: Tensor, ids: Tensor): Tensor {
+  if (table.node.op === 'cast') return cast(lookup(table.node.inputs[0]!, ids), table.dtype)
+  const stored = dequantizedFrom(table)
+  if (!stored) return gather(table, ids)
+  return dequantize(lookup(stored.codes, ids), lookup(stored.scales, ids), { bits: stored.bits })
 }
 
 const scatterAddOp = defineOp({
