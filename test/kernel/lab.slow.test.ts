@@ -73,3 +73,20 @@ test('a run is shown below the cell that started it, follows it from other cells
   expect(updates.at(-1)!.content['data']).toHaveProperty('image/svg+xml')
   expect((await execute('run.records.length > 0 && lab.isLoaded')).text).toBe('true')
 })
+
+test('a cell that waits for its own run and is interrupted still shows how the run ended', async () => {
+  const { client } = kernel
+  const cell = client.startExecution(
+    'await lab.train({ steps: 1000, seqLen: 64, microBatch: 1, gradAccumSteps: 1, probeEverySteps: 1000 })',
+  )
+  const texts = () =>
+    client.iopub.messages
+      .filter(
+        ({ parentHeader, header }) => /display_data/.test(header.msg_type) && parentHeader?.msg_id === cell.msg_id,
+      )
+      .map(({ content }) => (content['data'] as Record<string, string>)['text/plain'] ?? '')
+  await expect.poll(() => texts().some(text => /step [2-9]\b/.test(text)), { timeout: 200_000 }).toBe(true)
+  await client.request('control', 'interrupt_request', {})
+  expect((await client.finished(cell)).reply.content).toMatchObject({ status: 'error', ename: 'Interrupted' })
+  await expect.poll(() => texts().some(text => /: interrupted /.test(text)), { timeout: 60_000 }).toBe(true)
+})
