@@ -58,7 +58,12 @@ export { openHubCheckpoint } from './checkpoint/hub-checkpoint.js'
 export type { HubEvent, HubOptions } from './checkpoint/hub-client.js'
 export { type DownloadOptions, type HubProgress, type ResolvedModel, resolveModel } from './checkpoint/hub-download.js'
 export { blockCacheDirectory, hubCacheDirectory, readHubToken } from './checkpoint/hub-environment.js'
-export { loadModel } from './checkpoint/load-model.js'
+export {
+  type LoadModelOptions,
+  loadModel,
+  type QuantizedWeight,
+  type WeightStorage,
+} from './checkpoint/load-model.js'
 export { readFloat32, readSafetensors, type SafetensorsFile } from './checkpoint/read.js'
 export { type SaveOptions, type SaveProgress, saveModel } from './checkpoint/save.js'
 export type { StorageDtype, TensorSource } from './checkpoint/tensor-source.js'
@@ -137,6 +142,24 @@ export { plotlyPath, readPlotlySource } from './plot/plotly-source.js'
 export { renderSvg, type SvgOptions } from './plot/svg.js'
 export { renderTerminal, type TerminalOptions } from './plot/terminal.js'
 
+// methods: full, LoRA, existing blocks, two experts; comparisons of them
+export { type ComparedRun, comparedRuns } from './methods/comparison.js'
+export { comparisonFigure } from './methods/comparison-figure.js'
+export {
+  comparisonCells,
+  comparisonNote,
+  type ComparisonRow,
+  comparisonText,
+  type ProbeOutcome,
+} from './methods/comparison-table.js'
+export { type ExistingOptions, existingBlocks } from './methods/existing-blocks.js'
+export { addLora, checkLora, type LoraOptions } from './methods/lora.js'
+export { type PlainParameter, plainParameters } from './methods/merge.js'
+export { type AppliedMethod, type MethodPlan, planMethod } from './methods/plan-method.js'
+export { saveAdapter, type SaveAdapterOptions } from './methods/save-adapter.js'
+export { addExperts } from './methods/two-experts.js'
+export { type ComparedMethod, comparedNames } from './train/method-options.js'
+
 // the live page of runs
 export { type LiveTokens, randomTokens } from './live/access.js'
 export type { LiveControls } from './live/controls.js'
@@ -156,24 +179,6 @@ export { lessonSvg } from './lessons/lesson-svg.js'
 export { type LessonTextOptions, lessonText } from './lessons/lesson-text.js'
 export { lessonNames } from './lessons/lessons.js'
 export type { LessonOptions } from './lessons/subject.js'
-
-// methods: full, LoRA, existing blocks, two experts; comparisons of them
-export { applyMethod, type AppliedMethod } from './methods/apply-method.js'
-export { type ComparedRun, comparedRuns } from './methods/comparison.js'
-export { comparisonFigure } from './methods/comparison-figure.js'
-export {
-  comparisonCells,
-  comparisonNote,
-  type ComparisonRow,
-  comparisonText,
-  type ProbeOutcome,
-} from './methods/comparison-table.js'
-export { type ExistingOptions, existingBlocks } from './methods/existing-blocks.js'
-export { addLora, checkLora, type LoraOptions } from './methods/lora.js'
-export { type PlainParameter, plainParameters } from './methods/merge.js'
-export { saveAdapter, type SaveAdapterOptions } from './methods/save-adapter.js'
-export { addExperts } from './methods/two-experts.js'
-export { type ComparedMethod, comparedNames } from './train/method-options.js'
 
 // the lab: whole jobs, as the command line and the notebooks do them
 export { type CompareOptions, type Comparison, compareMethods } from './lab/compare-methods.js'

@@ -14,6 +14,7 @@ const usageCodes = new Set([
   'FREEZE_RULE',
   'FREEZE_NOTHING',
   'FREEZE_DEAD',
+  'METHOD',
   'FIGURE_NAME',
   'DEVICE',
   'HUB_ADDRESS',

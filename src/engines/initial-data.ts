@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { type HostArray, hostArray, viewAs } from '../tensor/dtype.js'
 import type { VariableInit } from '../tensor/engine.js'
 import type { TensorSpec } from '../tensor/graph.js'
-import { bf16ToF32, f16ToF32 } from '../tensor/half.js'
+import { f16ToF32 } from '../tensor/half.js'
 import { toHost } from '../tensor/leaf.js'
 import { sizeOf } from '../tensor/shape.js'
 import { LabError } from '../util/errors.js'
@@ -25,7 +25,14 @@ export function initialData(spec: TensorSpec, init: VariableInit): HostArray {
 
 /** 16-bit floats as the f32 values that they stand for. */
 export function widen(bits: HostArray, dtype: 'f16' | 'bf16'): Float32Array {
-  return Float32Array.from(bits, dtype === 'f16' ? f16ToF32 : bf16ToF32)
+  const out = new Float32Array(bits.length)
+  // a loop, because from() with a function first makes an ordinary array of all elements
+  if (dtype === 'f16') for (let i = 0; i < bits.length; i++) out[i] = f16ToF32(bits[i]!)
+  else {
+    const words = new Uint32Array(out.buffer)
+    for (let i = 0; i < bits.length; i++) words[i] = bits[i]! << 16
+  }
+  return out
 }
 
 /** Bytes of a file as memory of their own, aligned for any element type. */

@@ -15,11 +15,7 @@ import { newLayers, type ProvenanceOptions, readProvenance } from './provenance.
  * read-only ones of old blocks are shared with the base instead, and their copies in new blocks are f32, exact from the
  * file where they come from one. The base stays as it is and stays the caller's.
  */
-export async function expandModel(
-  base: Model,
-  plan: ExpansionPlan,
-  { keepsBf16 = () => false, ...options }: ProvenanceOptions & { keepsBf16?: (path: string) => boolean } = {},
-): Promise<Model> {
+export async function expandModel(base: Model, plan: ExpansionPlan, options: ProvenanceOptions = {}): Promise<Model> {
   const sources = expandParameters(base.parameters.keys(), plan)
   const config = expandConfig(base.config, plan, options)
   const added = newLayers(readProvenance(config))

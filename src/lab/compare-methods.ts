@@ -1,6 +1,7 @@
 /** Methods compared: one run each over the same data, then one table and one figure. What `llama-pro compare` does. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { LayerMap } from '../expansion/layer-map.js'
 import { type ComparedRun, comparedRuns, forgottenProbe } from '../methods/comparison.js'
 import { comparisonFigure } from '../methods/comparison-figure.js'
 import {
@@ -16,15 +17,14 @@ import { renderHtml } from '../plot/html.js'
 import { readPlotlySource } from '../plot/plotly-source.js'
 import { renderSvg } from '../plot/svg.js'
 import { type MetricRecord, readMetrics } from '../train/metrics.js'
-import type { Recipe } from '../train/recipe.js'
+import { type Recipe, recipeHash } from '../train/recipe.js'
 import { checkNoRun, checkpointSteps, metricsFile, modelFolder, readRun, runFile } from '../train/run-directory.js'
 import { writeFileAtomic } from '../util/atomic-file.js'
-import { sha256 } from '../util/canonical-json.js'
 import type { RunResult } from './run-events.js'
+import type { RunIdentity } from './run-identity.js'
 import { type RunOptions, runRecipe } from './run-recipe.js'
 
-export interface CompareOptions
-  extends Pick<RunOptions, 'recipe' | 'out' | 'resume' | 'device' | 'threads' | 'signal'> {
+export interface CompareOptions extends Omit<RunOptions, 'events'> {
   /** Default: those of the recipe's `compare` block, else expansion, full and lora. */
   methods?: readonly string[]
   /** Does one run; a front wraps {@link runRecipe} to show it. */
@@ -52,7 +52,7 @@ const comparisonFile = 'comparison'
  * @throws LabError METHOD; RUN_EXISTS without `resume`; RESUME when a run was made by another recipe; those of runs
  */
 export async function compareMethods(options: CompareOptions): Promise<Comparison> {
-  const { recipe, out, methods, resume = false, run = (_, given) => runRecipe(given), onSkipped } = options
+  const { recipe, out, methods, resume = false, run = runOne, onSkipped, ...conditions } = options
   const runs = comparedRuns(recipe, methods)
   const forgotten = forgottenProbe(recipe)
   if (!resume) for (const { method } of runs) checkNoRun(join(out, method))
@@ -62,26 +62,20 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
       onSkipped?.(method)
       continue
     }
-    const { status } = await run(method, { ...conditions(options), recipe: own, out: dir, resume })
+    const { status } = await run(method, { ...conditions, recipe: own, out: dir, resume })
     if (status === 'interrupted')
       return { status, rows: rowsOf(recordsOf(out, runs.slice(0, i))), figure: null, files: [] }
   }
   return { status: 'done', ...writeComparison(out, recordsOf(out, runs), { title: recipe.name, forgotten }) }
 }
 
-/** What all runs have in common besides their recipes. */
-function conditions({ device, threads, signal }: CompareOptions): Pick<RunOptions, 'device' | 'threads' | 'signal'> {
-  return {
-    ...(device === undefined ? {} : { device }),
-    ...(threads === undefined ? {} : { threads }),
-    ...(signal === undefined ? {} : { signal }),
-  }
-}
+const runOne = (_method: string, options: RunOptions): Promise<RunResult> => runRecipe(options)
 
 /** Whether a run of this very recipe has made its last checkpoint and its result. */
 function isComplete(dir: string, recipe: Recipe): boolean {
   if (!existsSync(join(dir, runFile))) return false
-  const isSame = readRun(dir)['recipeHash'] === sha256(recipe)
+  const { identity } = readRun(dir) as { identity?: RunIdentity }
+  const isSame = identity?.recipe === recipeHash(recipe)
   return isSame && checkpointSteps(dir).at(-1) === recipe.steps && existsSync(join(dir, modelFolder, 'config.json'))
 }
 
@@ -93,7 +87,8 @@ interface FinishedRun extends ComparedRun {
 function recordsOf(out: string, runs: readonly ComparedRun[]): FinishedRun[] {
   return runs.map(run => {
     const dir = join(out, run.method)
-    const parameters = readRun(dir)['parameters'] as FinishedRun['parameters']
+    const { totalParameters, trainableParameters } = readRun(dir)['layerMap'] as LayerMap
+    const parameters = { total: totalParameters, trainable: trainableParameters }
     return { ...run, parameters, records: readMetrics(join(dir, metricsFile)) }
   })
 }

@@ -1,10 +1,10 @@
 /** How a run holds what it does not train. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { QuantizedWeight, WeightStorage } from '../checkpoint/load-model.js'
-import { trainedOfBase } from '../methods/trained-of-base.js'
 import { parameterCount } from '../model/parameters.js'
 import type { Engine } from '../tensor/engine.js'
 import type { Recipe } from '../train/recipe.js'
+import { LabError } from '../util/errors.js'
 import { formatTable } from '../util/format.js'
 
 /**
@@ -14,27 +14,28 @@ import { formatTable } from '../util/format.js'
 const LARGE_MODEL_BYTES = 2e9
 
 /**
- * How each matrix of a base is held under a recipe: what is trained in f32, the rest by `frozenWeights`. With bf16 arithmetic
- * `auto` keeps what is stored in 16 bits as it is: f32 copies would be rounded again at every use.
+ * How each matrix of a base is held under a recipe: what is trained in f32, the rest by `frozenWeights`. An engine that
+ * computes in bf16 reads weights stored in bf16 as they are, so `auto` then leaves them so at any size.
+ * @throws LabError FROZEN_WEIGHTS for 8 or 4 bits on an engine that would make f32 of them all at once
  */
 export function frozenStorage(
-  recipe: Recipe,
-  checkpoint: Checkpoint,
-  { precision }: Pick<Engine, 'precision'>,
+  { frozenWeights }: Recipe,
+  { config, tensors }: Checkpoint,
+  { engine, trained }: { engine: Engine; trained: ReadonlySet<string> },
 ): (path: string) => WeightStorage {
-  const kind = recipe.frozenWeights === 'auto' ? automatic(checkpoint, precision === 'bf16') : recipe.frozenWeights
-  const trained = trainedOfBase(recipe, checkpoint.config)
-  return path => (trained.has(path) ? 'f32' : kind)
-}
-
-/** Storage of a base that is only compared with: as the model's, but exact and in few bytes where the model is trained. */
-export function referenceStorage(storage: (path: string) => WeightStorage): (path: string) => WeightStorage {
-  return path => (storage(path) === 'f32' ? 'source' : storage(path))
-}
-
-function automatic({ config, tensors }: Checkpoint, alwaysHalf: boolean): WeightStorage {
-  const isHalf = [...tensors.values()].some(({ dtype }) => dtype === 'BF16' || dtype === 'F16')
-  return isHalf && (alwaysHalf || 4 * parameterCount(config) > LARGE_MODEL_BYTES) ? 'source' : 'f32'
+  const isQuantized = frozenWeights === 'int8' || frozenWeights === 'int4'
+  if (isQuantized && engine.name !== 'reference' && !engine.nativeOps.has('dequantize'))
+    throw new LabError(
+      'FROZEN_WEIGHTS',
+      `the ${engine.name} engine has no kernel for weights in ${frozenWeights} and would hold them in f32; set frozenWeights: source, or run on the device cpu`,
+    )
+  const isLarge = 4 * parameterCount(config) > LARGE_MODEL_BYTES
+  const automatic = (path: string): WeightStorage => {
+    const stored = tensors.get(path)?.dtype
+    if (stored === 'BF16' && engine.precision === 'bf16') return 'source'
+    return isLarge && (stored === 'BF16' || stored === 'F16') ? 'source' : 'f32'
+  }
+  return path => (trained.has(path) ? 'f32' : frozenWeights === 'auto' ? automatic(path) : frozenWeights)
 }
 
 /** The errors of rounding as a table: for each name of a weight, the worst over all blocks. */

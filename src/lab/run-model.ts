@@ -1,15 +1,15 @@
 /** The model part of a run: load or create the base, and make it ready for training by the recipe's method. */
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.js'
-import { loadModel, type QuantizedWeight, type WeightStorage } from '../checkpoint/load-model.js'
+import { loadModel, type QuantizedWeight } from '../checkpoint/load-model.js'
 import type { BaseReference } from '../forgetting/reference.js'
-import { type AppliedMethod, applyMethod } from '../methods/apply-method.js'
+import { type MethodPlan, planMethod } from '../methods/plan-method.js'
 import type { ModelConfig } from '../model/config.js'
 import { Model, randomParameters } from '../model/model.js'
 import type { Engine } from '../tensor/engine.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
 import { internal } from '../util/errors.js'
-import { frozenStorage, referenceStorage } from './frozen-storage.js'
+import { frozenStorage } from './frozen-storage.js'
 
 export interface RunModel {
   /** The model that is trained. */
@@ -43,35 +43,32 @@ export async function buildRunModel(
   tokenizer: Tokenizer,
 ): Promise<RunModel> {
   const source = dir === null ? null : await openCheckpoint(dir)
-  const storage = source ? frozenStorage(recipe, source, engine) : () => 'f32' as const
+  const config = source ? source.config : initConfig(recipe, tokenizer)
+  const method = planMethod(recipe, config)
+  const { trainable, frozen, copiesBase, startsAsBase } = method
   const quantized: QuantizedWeight[] = []
   const base = source
-    ? await loadModel(source, engine, { storage, onQuantized: weight => quantized.push(weight) })
-    : newModel(recipe, engine, tokenizer)
-  const applied = await applyMethod(recipe, base)
-  return { ...applied, base: await referenceBase(base, applied, source, storage), source, quantized }
+    ? await loadModel(source, engine, {
+        storage: frozenStorage(recipe, source, { engine, trained: method.trainedOfBase }),
+        onQuantized: weight => quantized.push(weight),
+      })
+    : new Model(config, engine, randomParameters(config, recipe.seed))
+  const { model, warnings, reference } = await method.apply(base)
+  const kept = reference ? null : await baseBeside(base, method, source)
+  if (reference && copiesBase) base.dispose()
+  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings, quantized }
 }
 
-/**
- * Where the base is within the model, a loaded one that was copied is freed. Otherwise old weights move, and the base is
- * needed beside them. From random weights there is nothing to forget.
- */
-async function referenceBase(
+/** The base as a model of its own, where old weights are trained. From random weights there is nothing to forget. */
+async function baseBeside(
   base: Model,
-  { reference, sharesBase }: AppliedMethod,
+  { copiesBase, trainedOfBase }: MethodPlan,
   source: Checkpoint | null,
-  storage: (path: string) => WeightStorage,
 ): Promise<Model | null> {
-  if (reference) {
-    if (!sharesBase) base.dispose()
-    return null
-  }
-  if (!sharesBase) return base
-  return source ? loadModel(source, base.engine, { storage: referenceStorage(storage), shared: base }) : null
-}
-
-function newModel(recipe: Recipe, engine: Engine, tokenizer: Tokenizer): Model {
-  return new Model(initConfig(recipe, tokenizer), engine, randomParameters(initConfig(recipe, tokenizer), recipe.seed))
+  if (copiesBase) return base
+  // what is trained in the model is only compared with here: as it is stored is exact, and takes less
+  const storage = (path: string) => (trainedOfBase.has(path) ? 'source' : 'f32')
+  return source ? loadModel(source, base.engine, { storage, shared: base }) : null
 }
 
 function initConfig(recipe: Recipe, { bosTokenId, eosTokenId }: Tokenizer): ModelConfig {

@@ -1,6 +1,7 @@
 /** The programs of a run: the optimizer step that fits into memory, and the evaluator of its probes. */
 import { Evaluator } from '../forgetting/evaluator.js'
 import { modelReference } from '../forgetting/reference.js'
+import type { Model } from '../model/model.js'
 import { availableMemoryBytes, checkMemory, estimateMemory, memoryText } from '../train/memory-estimate.js'
 import type { Recipe } from '../train/recipe.js'
 import { TrainStep } from '../train/step.js'
@@ -8,17 +9,28 @@ import type { Emitter } from '../util/emitter.js'
 import type { RunEvents } from './run-events.js'
 import type { RunModel } from './run-model.js'
 
+/** What the process holds when a run's weights are loaded and nothing of them has been read. */
+export interface LoadedMemory {
+  readonly residentBytes: number
+  /** Of the weights, bytes in files that are not in memory yet. */
+  readonly mappedBytes: number
+}
+
+export async function loadedMemory({ engine }: Model): Promise<LoadedMemory> {
+  // answered when all weights are loaded
+  const { mappedBytes = 0 } = await engine.memory()
+  return { residentBytes: process.memoryUsage.rss(), mappedBytes }
+}
+
 /** Compiles the step, the caller's to dispose; with remat on `auto`, the variant that fits. @throws LabError MEMORY */
 export async function makeStep(
   recipe: Recipe,
   { model, base, trainable }: RunModel,
   evaluator: Evaluator,
-  events: Emitter<RunEvents>,
+  { events, loaded }: { events: Emitter<RunEvents>; loaded: LoadedMemory },
 ): Promise<TrainStep> {
-  // answered when all weights are loaded
-  const { mappedBytes = 0 } = await model.engine.memory()
-  const residentBytes = process.memoryUsage.rss()
-  const availableBytes = availableMemoryBytes(residentBytes)
+  // pages of files count as memory that is still free
+  const availableBytes = availableMemoryBytes(loaded.residentBytes)
   const make = (rematBlocks: boolean) =>
     new TrainStep(model, trainable, {
       ...recipe.batch,
@@ -27,7 +39,7 @@ export async function makeStep(
       rematBlocks,
     })
   const others = recipe.probes.length > 0 ? [evaluator.program] : []
-  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, residentBytes, mappedBytes })
+  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, ...loaded })
   let step = make(recipe.remat === 'always')
   let estimate = estimateOf(step)
   if (recipe.remat === 'auto' && estimate.totalBytes > availableBytes) {

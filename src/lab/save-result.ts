@@ -39,7 +39,7 @@ export async function saveResult(
 }
 
 function dataOf({ origin, shape, read }: PlainParameter, dtype: FloatDtype): TensorData {
-  if (!origin) return async () => fromFloat32((await read()) as Float32Array, dtype)
+  if (!origin) return async () => fromFloat32(await read(), dtype)
   const source = { ...origin, dtype: dtypes[origin.dtype], shape: [...shape] }
   return source.dtype === dtype ? source : async () => fromFloat32(await readFloat32(source), dtype)
 }

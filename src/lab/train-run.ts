@@ -8,7 +8,6 @@ import { ForgettingMonitor } from '../forgetting/monitor.js'
 import { trainableTable, trainableTableText } from '../freeze/trainable-table.js'
 import { saveAdapter } from '../methods/save-adapter.js'
 import type { Engine } from '../tensor/engine.js'
-import { sizeOf } from '../tensor/shape.js'
 import { MetricsWriter, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
 import {
@@ -33,7 +32,7 @@ import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
 import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
-import { evaluatorOf, makeStep, startEvaluatorOf } from './run-step.js'
+import { evaluatorOf, loadedMemory, makeStep, startEvaluatorOf } from './run-step.js'
 import { saveResult } from './save-result.js'
 
 /** What the run is to do; the rest is in its recipe. */
@@ -71,11 +70,12 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
+  const loaded = await loadedMemory(model)
   const before = await frozenDigest(model, frozen)
   const identity = await runIdentity(recipe, built, data, before)
   const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
   const evaluator = evaluatorOf(recipe, built)
-  const step = await makeStep(recipe, built, evaluator, events)
+  const step = await makeStep(recipe, built, evaluator, { events, loaded })
   try {
     events.emit('engine', { description: engine.description })
     events.emit('status', { message: 'measuring the base' })
@@ -150,17 +150,17 @@ async function checkFrozen({ model, frozen }: RunModel, before: string, events: 
   throw new LabError('FROZEN_CHANGED', 'a frozen tensor has changed during the run; please report this with run.json')
 }
 
-/** Writes the trained model into the run directory; resolves to its path. */
-async function saveTrained(options: TrainRunOptions, parts: RunParts): Promise<string> {
-  const { recipe, out } = options
-  const { built, tokenizerPath, events } = parts
-  const { model } = built
+/** Writes the trained model into the run directory, and a LoRA run's factors beside it; resolves to the model's path. */
+async function saveTrained(
+  { recipe, out }: TrainRunOptions,
+  { built: { model }, tokenizerPath, pinned, events }: RunParts,
+): Promise<string> {
   const dir = join(out, modelFolder)
   events.emit('status', { message: `saving the model to ${dir}` })
   const dtype = recipe.saveDtype === 'source' ? model.config.dtype : recipe.saveDtype
   await saveResult(dir, model, { companionsFrom: tokenizerPath, dtype })
-  if (recipe.lora)
-    await saveAdapter(join(out, adapterFolder), model, { lora: recipe.lora, base: baseName(options, parts) })
+  const { lora } = recipe
+  if (lora) await saveAdapter(join(out, adapterFolder), model, { lora, base: baseName(recipe, pinned) })
   return dir
 }
 
@@ -219,11 +219,10 @@ function openRun(
     versions,
     device,
     seed: recipe.seed,
-    model: baseName({ recipe }, { pinned }),
+    model: baseName(recipe, pinned),
     provenance: readProvenance(built.model.config),
     trainable: built.trainable,
-    layerMap: layerMap(built.model.config, { trainable: built.trainable }),
-    parameters: parameterCounts(built),
+    layerMap: layerMap(built.model.config, { trainable: built.trainable, added: built.model.weights.adapter?.shapes }),
     quantized: built.quantized,
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
@@ -237,14 +236,8 @@ function openRun(
 }
 
 /** The directory of the base, or its address on the hub with the commit; null for a run from random weights. */
-function baseName({ recipe }: Pick<TrainRunOptions, 'recipe'>, { pinned }: Pick<RunParts, 'pinned'>): string | null {
-  return pinned ?? (recipe.model === undefined ? null : resolve(recipe.model))
-}
-
-function parameterCounts({ model, trainable }: RunModel): { total: number; trainable: number } {
-  const count = (paths: Iterable<string>) =>
-    [...paths].reduce((total, path) => total + sizeOf(model.parameter(path).shape), 0)
-  return { total: count(model.parameters.keys()), trainable: count(trainable) }
+function baseName({ model }: Recipe, pinned: string | null): string | null {
+  return pinned ?? (model === undefined ? null : resolve(model))
 }
 
 function openMetrics(out: string, resume: boolean, from: Position): MetricsWriter {

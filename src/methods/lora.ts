@@ -5,6 +5,7 @@
 
 import { readProvenance } from '../expansion/provenance.js'
 import { checkDead } from '../freeze/dead.js'
+import type { ModelConfig } from '../model/config.js'
 import type { Model, ParameterSource } from '../model/model.js'
 import { type LinearName, parameterShapes } from '../model/parameters.js'
 import type { Adapter } from '../model/weights.js'
@@ -25,10 +26,10 @@ export interface LoraOptions {
   targets: readonly LinearName[]
 }
 
-/** The adapter over every target of a model's blocks. Its parameters are `<layer>.lora_A.weight` and `<layer>.lora_B.weight`. */
-export function loraAdapter(model: Model, { rank, alpha, targets }: LoraOptions): Adapter {
+/** The adapter over every target in the blocks of a model. Its parameters are `<layer>.lora_A.weight` and `<layer>.lora_B.weight`. */
+export function loraAdapter(config: ModelConfig, { rank, alpha, targets }: LoraOptions): Adapter {
   const shapes = new Map<string, readonly number[]>()
-  for (const [path, shape] of parameterShapes(model.config)) {
+  for (const [path, shape] of parameterShapes(config)) {
     if (!isTarget(path, targets)) continue
     const [out, width] = shape as [number, number]
     shapes.set(factor(layerOfWeight(path), 'A'), [rank, width])
@@ -57,7 +58,7 @@ export function loraAdapter(model: Model, { rank, alpha, targets }: LoraOptions)
  * `init_lora_weights="gaussian"`), a pure function of seed and path; B is zeros. Takes the base over.
  */
 export function addLora(base: Model, options: LoraOptions, { seed }: { seed: number }): Model {
-  return adaptModel(base, loraAdapter(base, options), factors(options.rank, seed))
+  return adaptModel(base, loraAdapter(base.config, options), factors(options.rank, seed))
 }
 
 function factors(rank: number, seed: number): ParameterSource {

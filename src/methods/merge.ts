@@ -1,7 +1,7 @@
 import type { Model } from '../model/model.js'
 import { parameterShapes } from '../model/parameters.js'
-import type { HostArray } from '../tensor/dtype.js'
 import type { FileRange } from '../tensor/engine.js'
+import type { Tensor } from '../tensor/graph.js'
 import { cast } from '../tensor/ops/elementwise.js'
 import { realize } from '../tensor/program.js'
 
@@ -9,10 +9,10 @@ import { realize } from '../tensor/program.js'
 export interface PlainParameter {
   readonly name: string
   readonly shape: readonly number[]
-  /** Where a file holds it exactly, for a frozen one that is held in fewer bits or lies in the file; else null. */
+  /** Where a file holds it exactly, for a frozen one that is read from there or held in fewer bits; else null. */
   readonly origin: FileRange | null
-  /** The elements in host memory, f32. */
-  read(): Promise<HostArray>
+  /** The elements in host memory; those that are in 16 bits on the device as the same numbers in f32. */
+  read(): Promise<Float32Array>
 }
 
 /**
@@ -22,9 +22,11 @@ export interface PlainParameter {
 export function plainParameters({ config, engine, parameters, weights }: Model): PlainParameter[] {
   return [...parameterShapes(config)].map(([name, shape]) => {
     const merged = weights.adapter?.merged(name, weights)
+    const fold = async (tensor: Tensor) => (await realize([tensor], { engine }))[0] as Float32Array
     const variable = parameters.get(name)!
-    const value = merged ?? (variable.dtype === 'f32' ? null : cast(variable.value, 'f32'))
-    const read = async () => (value ? (await realize([value], { engine }))[0]! : variable.read())
+    const stored = variable.dtype === 'f32' ? null : cast(variable.value, 'f32')
+    const tensor = merged ?? stored
+    const read = async () => (tensor ? fold(tensor) : ((await variable.read()) as Float32Array))
     return { name, shape, origin: merged ? null : variable.origin, read }
   })
 }

@@ -12,6 +12,7 @@
  * 1.62 G of eight new blocks. Both experts are linear in the same h, so a plain checkpoint holds the result: s1 W3 + s2 V.
  */
 
+import type { ModelConfig } from '../model/config.js'
 import type { Model } from '../model/model.js'
 import { layerPrefix, parameterShapes } from '../model/parameters.js'
 import type { Adapter, Weights } from '../model/weights.js'
@@ -28,14 +29,15 @@ const gates = '.moe_alphas'
 
 /** A base with a second expert in every block: `<block>.mlp.down_proj.moe_weight` (V) and `.moe_alphas` (a1, a2). Takes the base over. */
 export function addExperts(base: Model): Model {
-  return adaptModel(base, expertAdapter(base), path =>
+  return adaptModel(base, expertAdapter(base.config), path =>
     path.endsWith(gates)
       ? { dtype: 'f32', init: { kind: 'host', data: toHost(Float32Array.of(1, 0), 'f32') } }
       : { dtype: 'f32', init: { kind: 'zeros' } },
   )
 }
 
-function expertAdapter({ config }: Model): Adapter {
+/** The adapter of a second expert in every block of a model. */
+export function expertAdapter(config: ModelConfig): Adapter {
   const shapes = new Map<string, readonly number[]>()
   const known = parameterShapes(config)
   for (let i = 0; i < config.numHiddenLayers; i++) {

@@ -20,6 +20,8 @@ import { layerPrefix } from './parameters.js'
 import { ropeTables } from './rope.js'
 import type { Weights } from './weights.js'
 
+export type { Weights }
+
 /** Keys and values of earlier tokens of one block, each `[B, K, S, D]`. */
 export interface LayerCache {
   readonly key: Tensor

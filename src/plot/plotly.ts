@@ -179,6 +179,15 @@ function axisLayout(axis: Axis, zeroLine: boolean, theme: Theme): Json {
   }
 }
 
+/** Tiles stand at whole numbers, with no lines between them. */
+function tileAxis(panel: Panel): Json {
+  const longest = Math.max(
+    1,
+    ...panel.series.flatMap(one => (one.kind === 'tile' ? one.tiles.map(tile => tile.x + 1) : [])),
+  )
+  return { showgrid: false, tick0: 0, dtick: Math.ceil(longest / 16), tickformat: 'd' }
+}
+
 /** The part of the figure that the i-th of `count` rows or columns takes. */
 function domainOf(i: number, count: number, gap: number): [number, number] {
   const size = (1 - gap * (count - 1)) / count
@@ -249,10 +258,12 @@ function isSeriesOverX(series: Series): boolean {
   return numbers.every((value, i) => i === 0 || value >= numbers[i - 1]!)
 }
 
+const TILED_ROW = 220
+
 export interface PlotlyOptions {
   /** Default `light`. */
   theme?: Theme
-  /** Pixels for each row of panels with its axis and its share of the legend; default 360, for layer maps 200. */
+  /** Pixels for each row of panels with its axis and its share of the legend; default 360, for layer maps 220. */
   rowHeight?: number
 }
 
@@ -268,12 +279,13 @@ export function toPlotly(figure: Figure, { theme = 'light', rowHeight }: PlotlyO
   const axes = panels.map((panel, i) => {
     const [x, y] = [
       domainOf(i % columns, columns, 0.24 / columns),
-      domainOf(rows - 1 - Math.floor(i / columns), rows, 0.25 / rows),
+      domainOf(rows - 1 - Math.floor(i / columns), rows, (panels.some(isTiled) ? 0.4 : 0.25) / rows),
     ]
     const suffix = slots[i]!.suffix
+    const [across, up] = isTiled(panel) ? [tileAxis(panel), { showgrid: false }] : [{}, {}]
     return {
-      [`xaxis${suffix}`]: { ...axisLayout(panel.xAxis, false, theme), anchor: `y${suffix}`, domain: x },
-      [`yaxis${suffix}`]: { ...axisLayout(panel.yAxis, panel.zeroLine, theme), anchor: `x${suffix}`, domain: y },
+      [`xaxis${suffix}`]: { ...axisLayout(panel.xAxis, false, theme), ...across, anchor: `y${suffix}`, domain: x },
+      [`yaxis${suffix}`]: { ...axisLayout(panel.yAxis, panel.zeroLine, theme), ...up, anchor: `x${suffix}`, domain: y },
     }
   })
   const marks = panels.map((panel, i) => remarks(panel, slots[i]!))
@@ -287,10 +299,11 @@ export function toPlotly(figure: Figure, { theme = 'light', rowHeight }: PlotlyO
     hoverlabel: { bgcolor: surfaces[theme].background, namelength: -1 },
     hovermode: panels.every(panel => panel.series.every(isSeriesOverX)) ? 'x unified' : 'closest',
     showlegend: panels.some(panel => panel.legend.length > 0),
-    legend: { orientation: 'h', x: 0, y: -0.18 / rows, yanchor: 'top' },
+    // clear of the axis title, which takes a larger part of the low rows of tiles
+    legend: { orientation: 'h', x: 0, y: -(panels.some(isTiled) ? 0.34 : 0.18) / rows, yanchor: 'top' },
     barmode: 'group',
     margin: { l: 60, r: 20, t: 64, b: 48 },
-    height: 60 + rows * (rowHeight ?? (panels.some(isTiled) ? 200 : 360)),
+    height: 60 + rows * (rowHeight ?? (panels.some(isTiled) ? TILED_ROW : 360)),
     annotations: marks.flatMap(mark => mark.annotations),
     shapes: marks.flatMap(mark => mark.shapes),
     uirevision: figure.title,

@@ -90,7 +90,7 @@ describeWithPython('ten training steps in PyTorch', () => {
       const { config } = await openCheckpoint(shared(stored))
       const plan = planExpansion(config, { groups: 2, copies: 1 })
       const added = new Set(newLayersOf(plan))
-      const storage = () => (engine.precision === 'bf16' ? ('source' as const) : ('f32' as const))
+      const storage = () => (engine.precision === 'bf16' ? 'source' : 'f32')
       const base = await loadModel(shared(stored), engine, { storage })
       const model = await expandModel(base, plan)
       return { model, trainable: [...model.parameters.keys()].filter(path => added.has(layerOf(path) ?? -1)) }

@@ -16,6 +16,8 @@ import { keyOf, Prng } from '../../src/util/prng.js'
 import { tinyBatch } from '../support/tiny-model.js'
 
 const batch = tinyBatch(2, 5)
+/** The ids of the first row. */
+export const batchIds = [...batch.inputIds.subarray(0, 5)]
 const ids = () => fromHost(batch.inputIds, [2, 5], 'i32')
 
 /** Logits of two rows of five tokens. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { axis } from '../../src/plot/figure.js'
+import { layerMapFigure } from '../../src/plot/figures/blocks.js'
 import { combineFigures } from '../../src/plot/figures/combine.js'
 import type { Curve } from '../../src/plot/figures/curves.js'
 import { forgettingFigure, tradeOffFigure } from '../../src/plot/figures/forgetting.js'
@@ -74,5 +75,17 @@ describe('toPlotly', () => {
       expect(JSON.stringify(texts).replaceAll(/<\/?b>/g, '')).not.toMatch(/[<>]/)
       expect(config).toMatchObject({ showSendToCloud: false, plotlyServerURL: '' })
     }
+  })
+
+  it('names the blocks of a layer map by whole numbers', () => {
+    const blocks = Array.from({ length: 40 }, (_, layer) => ({
+      layer,
+      source: layer,
+      added: false,
+      trainable: false,
+      parameters: 1,
+    }))
+    const { layout } = toPlotly(layerMapFigure({ blocks, totalParameters: 40, trainableParameters: 0 }))
+    expect(layout['xaxis']).toMatchObject({ dtick: 3, tickformat: 'd' })
   })
 })

@@ -14,8 +14,10 @@ const probe = `
 import importlib.util, sys
 print(", ".join(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None))`
 
-function findFault(): string | null {
-  const { status, stdout, stderr, error } = spawnSync(pythonCommand, ['-c', probe, ...packages], { encoding: 'utf8' })
+function findFault(also: readonly string[] = []): string | null {
+  const { status, stdout, stderr, error } = spawnSync(pythonCommand, ['-c', probe, ...packages, ...also], {
+    encoding: 'utf8',
+  })
   if (error || status !== 0) return `${pythonCommand} cannot be run: ${error?.message ?? stderr.trim()}`
   const missing = stdout.trim()
   return missing === '' ? null : `${pythonCommand} has no ${missing}`
@@ -24,13 +26,21 @@ function findFault(): string | null {
 /** Why the Python packages cannot be used; null when they can. */
 export const pythonFault = findFault()
 
-/** A suite that needs the Python packages. Where they are missing it is skipped, and says why and what would help. */
-export function describeWithPython(title: string, body: () => void): void {
-  if (pythonFault !== null)
+/**
+ * A suite that needs the Python packages, and those that `also` names. Where they are missing it is skipped, and says why
+ * and what would help.
+ */
+export function describeWithPython(
+  title: string,
+  body: () => void,
+  { also = [] }: { also?: readonly string[] } = {},
+): void {
+  const fault = also.length === 0 ? pythonFault : findFault(also)
+  if (fault !== null)
     console.log(
-      `Skipped: ${title}. ${pythonFault}; set LLAMA_PRO_PYTHON to a Python with the packages of test/interop/requirements.txt`,
+      `Skipped: ${title}. ${fault}; set LLAMA_PRO_PYTHON to a Python with the packages of test/interop/requirements.txt`,
     )
-  describe.skipIf(pythonFault !== null)(title, body)
+  describe.skipIf(fault !== null)(title, body)
 }
 
 /** Nothing is fetched, nothing is left in the checkout, and the CPU is what is compared. */

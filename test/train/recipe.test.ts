@@ -141,6 +141,51 @@ describe('a recipe', () => {
   })
 })
 
+describe('the method of a recipe', () => {
+  const { expansion: _, ...plain } = minimal
+
+  it('has its options filled in, and a resolved recipe is a recipe again', () => {
+    const lora = parseRecipe({ ...plain, method: 'lora', lora: { rank: 4 } })
+    expect(lora.lora).toEqual({
+      rank: 4,
+      alpha: 32,
+      targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+    })
+    expect(parseRecipe({ ...plain, method: 'lora' }).lora).toMatchObject({ rank: 16, alpha: 32 })
+    expect(parseRecipe({ ...plain, method: 'existing', existing: { blocks: 2 } }).existing).toEqual({
+      blocks: 2,
+      choose: 'last',
+    })
+    for (const [method, options] of [
+      ['lora', {}],
+      ['existing', { existing: { blocks: 2 } }],
+      ['moe', {}],
+    ] as const) {
+      const once = parseRecipe({ ...plain, method, ...options })
+      expect(parseRecipe(JSON.parse(JSON.stringify(once)))).toEqual(once)
+    }
+  })
+
+  it.each([
+    [{ method: 'lorra' }, 'Did you mean "lora"?'],
+    [{ method: 'lora', lora: { ranks: 4 } }, 'unknown key "lora.ranks". Did you mean "rank"?'],
+    [{ method: 'lora', lora: { targets: ['q_prj'] } }, 'Did you mean "q_proj"?'],
+    [{ method: 'lora', lora: { rank: 0 } }, 'lora.rank'],
+    [{ method: 'lora', train: ['all'] }, 'it takes no "train"'],
+    [{ method: 'moe', train: ['all'] }, 'it takes no "train"'],
+    [{ method: 'existing' }, 'needs an "existing" block'],
+    [{ method: 'existing', existing: { blocks: 1 }, train: ['block 3'] }, 'take method "full" with "train"'],
+    [{ method: 'full', lora: {} }, 'method "full" takes no "lora" block; did you mean method "lora"?'],
+    [{ method: 'lora', expansion: { groups: 2 } }, 'takes no "expansion" block'],
+    [{ method: 'full', train: [] }, 'at least one rule'],
+    [{ method: 'full', compare: { method: ['full'] } }, 'Did you mean "methods"?'],
+    [{ method: 'full', compare: { methods: ['sufix'] } }, 'Did you mean "suffix"?'],
+    [{ method: 'full', compare: { lr: { loora: 1 } } }, 'unknown key "compare.lr.loora". Did you mean "lora"?'],
+  ])('%j is refused: %s', (changes, message) => {
+    expect(refusal({ expansion: undefined, ...changes })).toContain(message)
+  })
+})
+
 describe('the recipes in datasets/recipes', () => {
   const folder = join(repositoryRoot, 'datasets/recipes')
   const names = readdirSync(folder).filter(name => name.endsWith('.yaml'))

@@ -8,7 +8,7 @@ import {
   comparisonNote,
   loadRecipe,
 } from '../../../src/index.js'
-import { deviceOption, wholeNumber } from '../arguments.js'
+import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { terminalFigure } from '../runs.js'
@@ -26,12 +26,11 @@ Every method trains on the same batches in the same order, with the same steps a
 own in --out; the table and the figure are comparison.txt, .csv, .json, .svg and .html beside them. --resume keeps what is
 complete and goes on with the rest.`
 
-interface Options {
+interface Options extends ComputeOptions {
   methods?: string[]
   out: string
   resume?: boolean
-  device: string
-  threads?: number
+  tensorboard?: boolean
 }
 
 export function compareCommand(context: CommandContext): Command {
@@ -43,7 +42,10 @@ export function compareCommand(context: CommandContext): Command {
     .requiredOption('--out <dir>', 'directory of the runs and the comparison')
     .option('--resume', 'keep complete runs and go on with the rest')
     .addOption(deviceOption())
-    .option('--threads <n>', 'threads that compute (default: one a core)', wholeNumber(1))
+    .addOption(threadsOption())
+    .addOption(precisionOption())
+    .addOption(torchEagerOption())
+    .option('--tensorboard', 'write event files for TensorBoard to each run')
     .addHelpText('after', examples)
     .action((recipe: string, options: Options) => compare(context, recipe, options))
 }
@@ -54,15 +56,16 @@ function nameList(text: string): string[] {
 
 async function compare(context: CommandContext, path: string, options: Options): Promise<void> {
   const { out, io } = context
-  const { device, ...others } = options
+  const { device, precision, ...others } = options
+  const recipe = loadRecipe(path)
   const result = await compareMethods({
     ...others,
     device,
-    recipe: loadRecipe(path),
+    recipe: precision === undefined ? recipe : { ...recipe, precision },
     signal: io.signal,
-    run: (method, { recipe, ...given }) => {
+    run: (method, { recipe: own, ...given }) => {
       out.heading(`Method ${method}`)
-      return trainRecipe(context, recipe, { ...given, device, label: method, quiet: true })
+      return trainRecipe(context, own, { ...given, device, label: method, quiet: true })
     },
     onSkipped: method => out.line(`${method}: complete already, in ${join(options.out, method)}`),
   })

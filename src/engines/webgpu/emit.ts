@@ -110,8 +110,9 @@ function transposed({ model, inputs, specs }: Context, index: number): string {
   return model.emit('Transpose', [inputs[index]!], sized(perm.map(i => shape[i]!)), { perm })
 }
 
-/** The element type in which the device holds values of a dtype: 16-bit floats are widened, which is exact. */
+/** The element type in which the device holds values of a dtype: 16-bit floats and bytes are widened, which is exact. */
 export function heldAs(dtype: DType): DType {
+  if (dtype === 'u8') return 'i32'
   return dtype === 'f16' || dtype === 'bf16' ? 'f32' : dtype
 }
 

@@ -142,7 +142,7 @@ export class LiveModel {
     const { config, engine, parameters } = this.#model
     const own = (path: string) => parameters.get(path)!
     const twin = new Model(config, engine, path =>
-      own(path).isReadOnly ? own(path).share() : { dtype: 'f32', init: { kind: 'zeros' } },
+      own(path).isReadOnly ? own(path).share() : { dtype: own(path).dtype, init: { kind: 'zeros' } },
     )
     const copied = [...twin.parameters].filter(([, { isReadOnly }]) => !isReadOnly)
     const updates = copied.map(([path, variable]) => [variable, own(path).value] as const)
