@@ -15,7 +15,7 @@ import { logoPng, logoSvg } from './logo.js'
 import { protocolVersion } from './protocol/header.js'
 
 /** Key in `metadata` by which a kernelspec is known as ours. */
-const mark = 'llama-pro-lab'
+export const mark = 'llama-pro-lab'
 
 /** Where a kernelspec goes; without a choice, to the user's own Jupyter directory. */
 export interface KernelPlace {

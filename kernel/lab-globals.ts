@@ -2,6 +2,7 @@
 import type { Lab, TrainingRun } from '../src/index.js'
 import type { Display } from './evaluator/display.js'
 import type { Library, LibraryGlobals } from './evaluator/evaluator.js'
+import type { MimeBundle } from './evaluator/types.js'
 
 /** How often the displays of a run change, in milliseconds. */
 const STATUS_MS = 500
@@ -14,8 +15,11 @@ export interface LabGlobals extends LibraryGlobals {
   dispose(): Promise<void>
 }
 
+/** Changes what is shown under an id, also when the cell that showed it was interrupted since. */
+export type UpdateShown = (displayId: string, data: MimeBundle) => void
+
 /** The names of cells that stand on the library. `lab` is made when a cell first uses one of them. */
-export function labGlobals(): LabGlobals {
+export function labGlobals(updateShown: UpdateShown): LabGlobals {
   let lab: Lab | null = null
   return {
     declarations: {
@@ -24,7 +28,7 @@ export function labGlobals(): LabGlobals {
     },
     values: async library => {
       lab = new library.Lab({ signal: currentSignal })
-      lab.events.on('run', ({ run }) => showRun(run, { library, display: globalOf<Display>('display') }))
+      lab.events.on('run', ({ run }) => showRun(run, { library, display: globalOf<Display>('display'), updateShown }))
       return { lab, aq: await import('arquero') }
     },
     interrupt: () => lab?.interrupt(),
@@ -41,8 +45,14 @@ function currentSignal(): AbortSignal {
   return globalOf<AbortSignal>('interrupted')
 }
 
+interface RunDisplay {
+  library: Library
+  display: Display
+  updateShown: UpdateShown
+}
+
 /** A line and a picture below the cell that has started a run; they follow it, and stay as it ended. */
-function showRun(run: TrainingRun, { library, display }: { library: Library; display: Display }): void {
+function showRun(run: TrainingRun, { library, display, updateShown }: RunDisplay): void {
   const text = () => ({ 'text/plain': run.statusLine() })
   const picture = () => {
     const figure = library.runFigure('dashboard', [{ name: run.name, records: [...run.records] }])
@@ -59,8 +69,9 @@ function showRun(run: TrainingRun, { library, display }: { library: Library; dis
   run.events.on('status', () => drawStatus())
   const end = () => {
     for (const draw of slow) draw.cancel()
-    drawStatus()
-    if (run.records.length > 0) drawFigure()
+    // a cell that was interrupted shows no more, but how its run ended has to be said
+    updateShown(status.id, text())
+    if (run.records.length > 0) updateShown(figure.id, picture())
   }
   run.then(end, end)
 }

@@ -55,7 +55,9 @@ async function main(connectionPath: string): Promise<void> {
     historyPath: historyPath(),
     parentPid: parentPid(),
   })
-  const lab = labGlobals()
+  const lab = labGlobals((displayId, data) =>
+    kernel.broadcast('update_display_data', { data, metadata: {}, transient: { display_id: displayId } }),
+  )
   // a terminal that kernel and front end share sends Ctrl-C to both
   process.on('SIGINT', () => kernel.interrupt())
   try {

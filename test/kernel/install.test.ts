@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inflateSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { installKernelSpec, uninstallKernelSpec } from '../../kernel/install.js'
 import { jupyterDataDir, jupyterSearchPath, type Surroundings } from '../../kernel/jupyter-paths.js'
+import { findJupyter, findKernelSpecs } from '../../kernel/jupyter-state.js'
 import { logoPng, logoSvg } from '../../kernel/logo.js'
 import { historyPath } from '../../kernel/state-path.js'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -99,6 +100,44 @@ describe('the kernelspec', () => {
     expect(await cliWith({ env }, 'kernel', 'uninstall')).toMatchObject({ code: 1 })
     expect(await cliWith({ env }, 'kernel', 'install', '--sys-prefix')).toMatchObject({ code: 2 })
     expect((await cliWith({ env }, 'kernel', 'install', '--help')).stdout).toContain('--display-name')
+  })
+})
+
+describe('what the doctor sees', () => {
+  const prefix = join(dir, 'doctor/venv')
+  mkdirSync(join(prefix, 'bin'), { recursive: true })
+  for (const program of ['jupyter', 'jupyter-lab']) writeFileSync(join(prefix, 'bin', program), '')
+  const where = at({ PATH: `/nowhere:${join(prefix, 'bin')}`, JUPYTER_DATA_DIR: join(dir, 'doctor/data') })
+
+  test('Jupyter on PATH or in the active environment, or none', () => {
+    expect(findJupyter(where)).toBe(join(prefix, 'bin/jupyter-lab'))
+    expect(findJupyter(at({ VIRTUAL_ENV: prefix }))).toBe(join(prefix, 'bin/jupyter-lab'))
+    expect(findJupyter(at({ PATH: '/nowhere::relative' }))).toBeNull()
+  })
+
+  test('our kernels and no others, where Jupyter looks, and whether what they start is there', () => {
+    installKernelSpec({ where, main })
+    const gone = join(dir, 'gone.js')
+    writeFileSync(gone, '')
+    installKernelSpec({ where, main: gone, prefix, name: 'old' })
+    installKernelSpec({ where, main: gone, prefix, name: 'llama-pro' })
+    rmSync(gone)
+    for (const [name, text] of [
+      ['python3', '{"argv":["python"]}'],
+      ['broken', '{'],
+      ['empty', ''],
+    ]) {
+      mkdirSync(join(prefix, 'share/jupyter/kernels', name!), { recursive: true })
+      if (text) writeFileSync(join(prefix, 'share/jupyter/kernels', name!, 'kernel.json'), text)
+    }
+    expect(findKernelSpecs(where)).toEqual([
+      { name: 'llama-pro', directory: join(dir, 'doctor/data/kernels/llama-pro'), problem: null },
+      {
+        name: 'old',
+        directory: join(prefix, 'share/jupyter/kernels/old'),
+        problem: `it starts ${gone}, which does not exist`,
+      },
+    ])
   })
 })
 

@@ -3,6 +3,8 @@ import { statfs } from 'node:fs/promises'
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { surroundings } from '../../../kernel/jupyter-paths.js'
+import { findJupyter, findKernelSpecs } from '../../../kernel/jupyter-state.js'
 import {
   blockCacheDirectory,
   createEngine,
@@ -56,7 +58,13 @@ async function doctor(context: CommandContext): Promise<void> {
   const report = {
     version: packageVersion(),
     machine: await machine(),
-    checks: [nodeCheck(), ...(await engineChecks()), ...(await tokenizerChecks()), demoCheck()],
+    checks: [
+      nodeCheck(),
+      ...(await engineChecks()),
+      ...(await tokenizerChecks()),
+      demoCheck(),
+      ...notebookChecks(io.env),
+    ],
     environment: environmentOf(io.env),
     caches: { hub: cacheOf(hubCacheDirectory(io.env)), blocks: cacheOf(blockCacheDirectory(io.env)) },
     hubToken: readHubToken(io.env)?.from ?? null,
@@ -154,6 +162,42 @@ function demoCheck(): Check {
   const works = existsSync(path)
   const advice = works ? null : 'Take the demo from a complete checkout or package of llama-pro-lab.'
   return { name: 'demo', works, required: false, detail: works ? demoBase() : `${path} is missing`, advice }
+}
+
+/** Jupyter itself, and our kernels in it. */
+function notebookChecks(env: Record<string, string | undefined>): Check[] {
+  const where = { ...surroundings(), env }
+  const jupyter = findJupyter(where)
+  const specs = findKernelSpecs(where)
+  const broken = specs.filter(({ problem }) => problem !== null)
+  const detail = specs.map(
+    ({ name, directory, problem }) => `${name} in ${directory}${problem === null ? '' : `: ${problem}`}`,
+  )
+  const again = broken.map(({ name }) => `llama-pro kernel install --name ${name}`).join('; ')
+  return [
+    {
+      name: 'jupyter',
+      works: jupyter !== null,
+      required: false,
+      detail: jupyter ?? 'no jupyter-lab, jupyter-notebook or jupyter on PATH or in the active Python environment',
+      advice:
+        jupyter === null
+          ? 'For notebooks: pip install jupyterlab (or uv tool install jupyterlab, or VS Code with its Jupyter extension).'
+          : null,
+    },
+    {
+      name: 'notebook kernel',
+      works: specs.length > 0 && broken.length === 0,
+      required: false,
+      detail: specs.length === 0 ? 'not known to Jupyter' : detail.join('; '),
+      advice:
+        specs.length === 0
+          ? 'To make it known: llama-pro kernel install.'
+          : broken.length > 0
+            ? `Install it again: ${again}.`
+            : null,
+    },
+  ]
 }
 
 function environmentOf(env: Record<string, string | undefined>): Record<string, string> {

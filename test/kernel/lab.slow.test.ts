@@ -1,0 +1,92 @@
+/** The lab inside a cell of the real kernel, with the demo that ships. */
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Message } from '../../kernel/protocol/wire.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { type LaunchedKernel, launch } from './launch.js'
+
+let kernel: LaunchedKernel
+const dir = temporaryDirectory('kernel-lab')
+
+beforeAll(async () => {
+  const script = fileURLToPath(new URL('../../kernel/main.ts', import.meta.url))
+  kernel = await launch(script, dir, { env: { LLAMA_PRO_HISTORY: '' } })
+})
+afterAll(() => kernel.stop())
+
+async function execute(code: string): Promise<{ text: string; failure: string; outputs: Message[] }> {
+  const { client } = kernel
+  const { reply, outputs } = await client.finished(client.startExecution(code), 200_000)
+  const result = outputs.find(({ header }) => header.msg_type === 'execute_result')
+  const bundle = result?.content['data'] as Record<string, string> | undefined
+  return { text: bundle?.['text/plain'] ?? '', failure: String(reply.content['evalue'] ?? ''), outputs }
+}
+
+const loaded = 'require("node:fs").readFileSync("/proc/self/maps", "utf8").includes("onnxruntime")'
+
+test.skipIf(process.platform !== 'linux')('the library is loaded when a cell first uses it, not before', async () => {
+  expect((await execute(loaded)).text).toBe('false')
+  expect((await execute('await tensor([1, 2]).sum().data()')).text).toContain('3')
+  expect((await execute(loaded)).text).toBe('true')
+})
+
+test('lab and aq are there with their types and documentation', async () => {
+  expect((await execute('aq.table({ a: [1, 2, 3] }).numRows()')).text).toBe('3')
+  expect((await execute('lab.plann')).failure).toContain("TS2551: Property 'plann' does not exist on type 'Lab'")
+  expect((await execute('lab.model')).failure).toMatch(/lab\.load/)
+  const asked = { code: 'lab.expand', cursor_pos: 10, detail_level: 0 }
+  const { content } = await kernel.client.request('shell', 'inspect_request', asked)
+  expect((content['data'] as Record<string, string>)['text/plain']).toMatch(/Lab\.expand\(.*\n\n\w+/)
+})
+
+test('a run is shown below the cell that started it, follows it from other cells, and an interrupt stops it', async () => {
+  await execute(`await lab.load(); lab.data('demo/code')`)
+  await execute('await lab.expand({ groups: 1, copies: 1 })')
+  const options = '{ steps: 1000, seqLen: 64, microBatch: 1, gradAccumSteps: 1, probeEverySteps: 1000 }'
+  const { client } = kernel
+  const started = client.startExecution(`const run = lab.train(${options}); run.name`)
+  await client.finished(started, 100_000)
+  const ofStart = (type: string) =>
+    client.iopub.messages.filter(
+      ({ header, parentHeader }) => header.msg_type === type && parentHeader?.msg_id === started.msg_id,
+    )
+  expect(ofStart('display_data').length).toBeGreaterThan(0)
+  const waiting = client.startExecution('await run')
+  const isPastStep = (message: Message) =>
+    /step [3-9]\b|step \d\d+\//.test((message.content['data'] as Record<string, string>)['text/plain'] ?? '')
+  await expect.poll(() => ofStart('update_display_data').some(isPastStep), { timeout: 200_000 }).toBe(true)
+  const stoppedAt = performance.now()
+  await client.request('control', 'interrupt_request', {})
+  const { reply, outputs } = await client.finished(waiting, 30_000)
+  expect(performance.now() - stoppedAt).toBeLessThan(1000)
+  expect(reply.content).toMatchObject({ status: 'error', ename: 'Interrupted' })
+  expect(outputs.some(({ header }) => header.msg_type === 'update_display_data')).toBe(false)
+  await expect
+    .poll(async () => (await execute('run.status')).text, { timeout: 60_000, interval: 500 })
+    .toBe("'interrupted'")
+  // at most two updates a second of the line and one of the picture, and the last ones when it has ended
+  const updates = ofStart('update_display_data')
+  const times = updates.map(({ header }) => Date.parse(header.date))
+  const seconds = (times.at(-1)! - times[0]!) / 1000
+  expect(updates.length).toBeLessThan(3 * seconds + 15)
+  expect(String((updates.at(-2)!.content['data'] as Record<string, string>)['text/plain'])).toContain('interrupted')
+  expect(updates.at(-1)!.content['data']).toHaveProperty('image/svg+xml')
+  expect((await execute('run.records.length > 0 && lab.isLoaded')).text).toBe('true')
+})
+
+test('a cell that waits for its own run and is interrupted still shows how the run ended', async () => {
+  const { client } = kernel
+  const cell = client.startExecution(
+    'await lab.train({ steps: 1000, seqLen: 64, microBatch: 1, gradAccumSteps: 1, probeEverySteps: 1000 })',
+  )
+  const texts = () =>
+    client.iopub.messages
+      .filter(
+        ({ parentHeader, header }) => /display_data/.test(header.msg_type) && parentHeader?.msg_id === cell.msg_id,
+      )
+      .map(({ content }) => (content['data'] as Record<string, string>)['text/plain'] ?? '')
+  await expect.poll(() => texts().some(text => /step [2-9]\b/.test(text)), { timeout: 200_000 }).toBe(true)
+  await client.request('control', 'interrupt_request', {})
+  expect((await client.finished(cell)).reply.content).toMatchObject({ status: 'error', ename: 'Interrupted' })
+  await expect.poll(() => texts().some(text => /: interrupted /.test(text)), { timeout: 60_000 }).toBe(true)
+})
