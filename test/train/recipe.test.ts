@@ -43,6 +43,7 @@ describe('a recipe', () => {
       train: ['added'],
       precision: 'f32',
       remat: 'auto',
+      frozenWeights: 'auto',
       data: { sources: [{ manifest: '/recipes/code.yaml', weight: 1 }], onBadShard: 'error' },
       optimizer: { lr: 2e-4, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1, clipNorm: 1 },
       schedule: { kind: 'cosine', warmupRatio: 0.06, minLrRatio: 0 },
@@ -89,6 +90,11 @@ describe('a recipe', () => {
       'heads that cannot be shared out',
       { model: undefined, tokenizer: 't', init: { ...init, numAttentionHeads: 3 } },
       /numAttentionHeads 3 .* multiple of numKeyValueHeads 2/,
+    ],
+    [
+      'new weights as their file stores them',
+      { model: undefined, tokenizer: 't', init, frozenWeights: 'int4' },
+      /frozenWeights: int4 is for weights from a checkpoint/,
     ],
     ['an odd head', { model: undefined, tokenizer: 't', init: { ...init, headDim: 3 } }, /headDim 3 .* even/],
     [
