@@ -222,7 +222,7 @@ export class Lab {
     this.#checkIdle('train')
     const live = this.#loaded()
     const sources = this.#data.recipeSources(options.recipe !== undefined)
-    const name = options.name ?? freeRunName(this.runsDir, live.plan === null ? 'full' : 'expansion')
+    const name = freeRunName(this.runsDir, options.name ?? (live.plan === null ? 'full' : 'expansion'))
     const dir = join(this.runsDir, name)
     // weights that no directory holds are saved with the run, so that its recipe can be run again
     const modelDir = live.isChanged ? join(dir, 'start') : live.source

@@ -6,7 +6,7 @@ import type { LiveModel } from './live-model.js'
 
 /** What may be said of a run; the rest comes from the session and from defaults. */
 export interface TrainOptions {
-  /** Of the run directory below `runsDir`; default `expansion` or `full`, numbered when taken. */
+  /** Of the run directory below `runsDir` (default `expansion` or `full`); numbered when it is taken: `name-2`. */
   name?: string
   /** Optimizer steps (default 40 for the demo, else 100). */
   steps?: number

@@ -181,7 +181,9 @@ describe('training in a session', () => {
     expect(logits.shape).toEqual([lab.tokens('the river').length, 4096])
     expect((await logits.data()).every(Number.isFinite)).toBe(true)
     await lab.train({ ...short, steps: 1, name: 'one' })
-    expect(lab.runs()).toMatchObject([{ name: 'one', status: 'done', step: 1, steps: 1, method: 'full' }])
+    expect(lab.train({ ...short, steps: 1, name: 'one' }).name).toBe('one-2')
+    await lab.run
+    expect(lab.runs().slice(0, 1)).toMatchObject([{ name: 'one', status: 'done', step: 1, steps: 1, method: 'full' }])
     expect(lab.plot('loss').panels.length).toBeGreaterThan(0)
     expect(lab.table('train').numRows()).toBe(1)
   })
