@@ -61,8 +61,10 @@ export interface SessionOptions {
   size: () => { columns: number; rows: number; color: boolean }
 }
 
-/** Typed when a line first uses it: the types of the library cost time. */
-const declarations = { lab: 'const lab: import("llama-pro-lab").Lab', aq: 'const aq: typeof import("arquero")' }
+const prelude = `
+/** The session: one live model, loaded, expanded, trained and measured step by step. */
+declare const lab: import('llama-pro-lab').Lab
+`
 
 const labelOf = (line: string) => line.split('\n')[0]!
 
@@ -100,10 +102,7 @@ export class ReplSession {
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     })
-    const evaluator = await Evaluator.start({
-      cwd,
-      library: { declarations, values: async () => ({ lab, aq: await import('arquero') }) },
-    })
+    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab } })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
     return session
