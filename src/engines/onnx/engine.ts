@@ -98,6 +98,8 @@ export class OnnxEngine implements Engine {
       const id = this.#nextId++
       loading = this.#call({ kind: 'load', id, spec }).then(() => id)
       this.#loaded.set(key, loading)
+      // what failed once (no memory left) may work when it is asked for again
+      loading.catch(() => this.#loaded.delete(key))
     }
     return loading
   }

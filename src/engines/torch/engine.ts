@@ -135,6 +135,11 @@ export class TorchEngine implements Engine {
       loading = this.#call({ kind: 'load', id, spec: fuseCrossEntropy(spec), compile }).then(() => id)
       this.#loaded.set(key, loading)
       this.#programs.set(id, spec)
+      // what failed once (no memory left) may work when it is asked for again
+      loading.catch(() => {
+        this.#loaded.delete(key)
+        this.#programs.delete(id)
+      })
     }
     return loading
   }
