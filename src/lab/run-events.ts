@@ -7,6 +7,8 @@ import type { Recipe } from '../train/recipe.js'
 export interface RunEvents {
   /** One line: what is being done. */
   status: { message: string }
+  /** Long work before the first step (a download); it is over when `done` equals `total`. */
+  progress: { label: string; done: number; total: number }
   engine: { description: string }
   /** The recipe with all defaults, as a value and as YAML. */
   resolved: { recipe: Recipe; yaml: string }
@@ -26,6 +28,7 @@ export interface RunEvents {
 /** The names of {@link RunEvents}. */
 export const runEventNames = [
   'status',
+  'progress',
   'engine',
   'resolved',
   'layerMap',

@@ -1,12 +1,11 @@
 /** A recipe from beginning to end: model, data, probes, training, result. What `llama-pro train` runs. */
 import { stringify } from 'yaml'
-import { isHubAddress } from '../checkpoint/hub-address.js'
-import { resolveModel } from '../checkpoint/hub-download.js'
 import type { Recipe } from '../train/recipe.js'
 import { checkNoRun } from '../train/run-directory.js'
 import { Emitter } from '../util/emitter.js'
 import { createEngine, type EngineOptions } from './engines.js'
 import { holdingRun } from './hold-run.js'
+import { recipeFiles } from './recipe-files.js'
 import { openRunData, type RunData } from './run-data.js'
 import type { RunEvents, RunResult } from './run-events.js'
 import { buildRunModel } from './run-model.js'
@@ -37,8 +36,7 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
     let data: RunData | null = null
     try {
       events.emit('status', { message: 'opening probes and data' })
-      const { dir, pinned } = await modelDirectory(recipe)
-      const tokenizerPath = recipe.tokenizer ?? dir!
+      const { dir, pinned, tokenizerPath } = await recipeFiles(recipe, { events, signal })
       data = await openRunData(recipe, tokenizerPath, events)
       events.emit('status', { message: 'loading the model' })
       const built = await buildRunModel(recipe, dir, engine, data.tokenizer)
@@ -49,12 +47,4 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
       await engine.dispose()
     }
   })
-}
-
-/** The base's directory, downloaded first where it is on the hub, and the address pinned to its commit. */
-export async function modelDirectory({ model }: Recipe): Promise<{ dir: string | null; pinned: string | null }> {
-  if (model === undefined) return { dir: null, pinned: null }
-  if (!isHubAddress(model)) return { dir: model, pinned: null }
-  const { directory, pinned } = await resolveModel(model)
-  return { dir: directory, pinned }
 }

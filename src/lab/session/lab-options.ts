@@ -8,8 +8,6 @@ import type { TrainingRun } from './training-run.js'
 export interface LabEvents extends RunEvents {
   /** Something that a front may be showing has changed. */
   state: { what: 'model' | 'plan' | 'freeze' | 'data' | 'gates' | 'run' | 'device' }
-  /** Long work; it is over when `done` equals `total`. */
-  progress: { label: string; done: number; total: number }
   /** A run has started. */
   run: { run: TrainingRun }
 }

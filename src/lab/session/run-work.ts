@@ -9,10 +9,10 @@ import type { Recipe } from '../../train/recipe.js'
 import { checkNoRun } from '../../train/run-directory.js'
 import { LabError } from '../../util/errors.js'
 import { holdingRun } from '../hold-run.js'
+import { recipeFiles } from '../recipe-files.js'
 import { openRunData, type RunData } from '../run-data.js'
 import type { RunResult } from '../run-events.js'
 import { buildRunModel, type RunModel } from '../run-model.js'
-import { modelDirectory } from '../run-recipe.js'
 import { saveResult } from '../save-result.js'
 import { checkPrecision, trainRun } from '../train-run.js'
 import { LiveModel } from './live-model.js'
@@ -39,8 +39,7 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
   return (run, control) =>
     holding(run, engine, async () => {
       refuseAdapters(run.recipe)
-      const { dir } = await modelDirectory(run.recipe)
-      const tokenizerPath = run.recipe.tokenizer ?? dir!
+      const { dir, tokenizerPath } = await recipeFiles(run.recipe, { events: run.events, signal: control.signal })
       const build = async ({ tokenizer }: RunData) => {
         const built = await buildRunModel(run.recipe, dir, engine, tokenizer)
         const { model, trainable } = built
