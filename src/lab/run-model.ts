@@ -53,7 +53,10 @@ export async function buildRunModel(
         onQuantized: weight => quantized.push(weight),
       })
     : new Model(config, engine, randomParameters(config, recipe.seed))
-  const { model, warnings, reference } = await method.apply(base)
+  const { model, warnings, reference } = await method.apply(base).catch((error: unknown) => {
+    base.dispose()
+    throw error
+  })
   const kept = reference ? null : await baseBeside(base, method, source)
   if (reference && copiesBase) base.dispose()
   return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings, quantized }

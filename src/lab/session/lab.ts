@@ -66,6 +66,9 @@ export class Lab {
   readonly #data: SessionData
   readonly #runs: TrainingRun[] = []
   #server: Promise<LiveServer> | null = null
+  /** What changes or compares the live model at this moment. */
+  #doing: string | null = null
+  #disposing: Promise<void> | null = null
 
   constructor(options: LabOptions = {}) {
     const { cwd = process.cwd(), device = 'cpu', runsDir = 'runs', signal, ...engineOptions } = options
@@ -125,8 +128,8 @@ export class Lab {
    * @param where `demo` (the embedded base, default), a model or run directory, or `hf://owner/name[@revision]`
    */
   async load(where = 'demo'): Promise<LayerMap> {
-    this.#checkIdle('load a model')
-    const live = await LiveModel.load(await this.#directoryOf(where), this.engine)
+    const load = async () => LiveModel.load(await this.#directoryOf(where), this.engine)
+    const live = await this.#alone('load a model', load)
     this.#live?.dispose()
     this.#live = live
     this.#origin = where
@@ -155,7 +158,8 @@ export class Lab {
     this.#checkIdle('expand the model')
     if (plan === null)
       throw new LabError('SESSION_PLAN', 'there is no plan yet: lab.plan({ groups: 3 }), or lab.expand({ groups: 3 })')
-    await this.#loaded().expand('layers' in plan ? plan : this.plan(plan))
+    const chosen = 'layers' in plan ? plan : this.plan(plan)
+    await this.#alone('expand the model', () => this.#loaded().expand(chosen))
     this.#plan = null
     this.#changed('model')
     return this.layers()
@@ -166,8 +170,8 @@ export class Lab {
    * @param prompt compared beside rows of random tokens
    */
   async verify(prompt?: string): Promise<SessionProof> {
-    this.#checkIdle('verify')
-    const proof = await proveIdentity(this.#loaded(), this.engine, prompt, this.#signal())
+    const prove = () => proveIdentity(this.#loaded(), this.engine, prompt, this.#signal())
+    const proof = await this.#alone('verify', prove)
     return readable(proof, proofText(proof))
   }
 
@@ -370,7 +374,11 @@ export class Lab {
 
   /** Computes on another device; the model is loaded again there. @throws LabError SESSION_CHANGED for weights that only the old one has */
   async useDevice(device: string): Promise<void> {
-    this.#checkIdle('change the device')
+    await this.#alone('change the device', () => this.#moveTo(device))
+    this.#changed('device')
+  }
+
+  async #moveTo(device: string): Promise<void> {
     const live = this.#live
     if (live?.isChanged)
       throw new LabError(
@@ -389,7 +397,6 @@ export class Lab {
     this.#engine = engine
     this.#live = next
     this.#device = device
-    this.#changed('device')
   }
 
   /** The page of all runs in `runsDir`, on 127.0.0.1; started on first use, it ends with the session. */
@@ -404,7 +411,14 @@ export class Lab {
   }
 
   /** Stops what goes on and frees model and engine. */
-  async dispose(): Promise<void> {
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#free().finally(() => {
+      this.#disposing = null
+    })
+    return this.#disposing
+  }
+
+  async #free(): Promise<void> {
     this.interrupt()
     await this.run?.then(
       () => {},
@@ -466,7 +480,23 @@ export class Lab {
     }
   }
 
+  /** Does what nothing else may come between; a run or another such work that is asked for meanwhile is refused. */
+  async #alone<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.#checkIdle(what)
+    this.#doing = what
+    try {
+      return await work()
+    } finally {
+      this.#doing = null
+    }
+  }
+
   #checkIdle(what: string): void {
+    if (this.#doing !== null)
+      throw new LabError(
+        'SESSION_BUSY',
+        `cannot ${what}: the session was told to ${this.#doing} and is not done; await it`,
+      )
     if (this.run && !this.run.isOver)
       throw new LabError(
         'SESSION_BUSY',

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { ColumnTable } from 'arquero'
+import { readLayerMap, readRunRecords } from '../../forgetting/read-run.js'
 import {
   contributionTable,
   eventTable,
@@ -60,10 +61,9 @@ export function freeRunName(folder: string, wanted: string): string {
 
 /** The records of a run of this session, or of a run directory given by its path or its name below `folder`. */
 export function recordsOf(run: string | TrainingRun, { cwd, folder }: { cwd: string; folder: string }): RunRecords {
-  if (run instanceof TrainingRun) return { name: run.name, records: [...run.records] }
+  if (run instanceof TrainingRun) return { name: run.name, records: [...run.records], layers: readLayerMap(run.dir) }
   const path = resolve(cwd, run)
-  const dir = existsSync(join(path, metricsFile)) ? path : join(folder, run)
-  return { name: basename(dir), records: readMetrics(join(dir, metricsFile)) }
+  return readRunRecords(existsSync(join(path, metricsFile)) ? path : join(folder, run))
 }
 
 /** The records of a run directory that stay when it is resumed: those up to its newest checkpoint. */

@@ -1,6 +1,7 @@
 /** The recipe of a run that a session starts: what the live model is, and what was asked for. */
-import { isAbsolute, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { loadRecipe, parseRecipe, type Recipe } from '../../train/recipe.js'
+import { LabError } from '../../util/errors.js'
 import { packageRoot } from '../package.js'
 import type { LiveModel } from './live-model.js'
 
@@ -23,7 +24,7 @@ export interface TrainOptions {
   checkpointEverySteps?: number
   /** Of the data order. */
   seed?: number
-  /** A recipe file, or fields of a recipe: everything but the model, its expansion and what is trained. */
+  /** A recipe file, of which model, expansion and what is trained are left out; or fields of a recipe other than those. */
   recipe?: string | Record<string, unknown>
 }
 
@@ -116,7 +117,23 @@ function defaults({ isDemo, live }: SessionRecipeParts): Defaults & Record<strin
 
 function fieldsOf(recipe: TrainOptions['recipe'], cwd: string): Record<string, unknown> {
   if (recipe === undefined) return {}
-  if (typeof recipe === 'string') return withoutOwn(loadRecipe(isAbsolute(recipe) ? recipe : resolve(cwd, recipe)))
+  if (typeof recipe === 'string') return fieldsOfFile(resolve(cwd, recipe))
+  const own = ownKeys.filter(key => key in recipe)
+  if (own.length === 0) return recipe
+  throw new LabError(
+    'RECIPE',
+    `the session: ${own.join(', ')} cannot be given, the live model decides it: lab.load, lab.expand, lab.freeze and lab.unfreeze`,
+  )
+}
+
+/** A file tells its model too; what is left of it is what a session can follow. */
+function fieldsOfFile(path: string): Record<string, unknown> {
+  const recipe = loadRecipe(path)
+  if (recipe.method === 'lora' || recipe.method === 'moe')
+    throw new LabError(
+      'RECIPE',
+      `${path}: a session trains its live model, which has no ${recipe.method} parts; run it with: llama-pro train ${path} --out RUN`,
+    )
   return withoutOwn(recipe)
 }
 
