@@ -1,5 +1,7 @@
+import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
+import { LabError, messageOf } from '../util/errors.js'
 import { globToRegExp, isGlob } from '../util/glob.js'
 
 /** A file that matched, `path` as the pattern would write it (relative stays relative), with `/` between folders. */
@@ -34,7 +36,7 @@ function expandGlob(pattern: string, baseDir: string): Promise<string[]> {
   const matches = globToRegExp(pattern)
   const walk = async (folder: string[]): Promise<string[]> => {
     const at = folder.length === 1 && folder[0] === '' ? '/' : folder.join('/')
-    const entries = await readdir(resolvePath(baseDir, at || '.'), { withFileTypes: true }).catch(() => [])
+    const entries = await folderEntries(resolvePath(baseDir, at || '.'))
     const visible = entries.filter(entry => !entry.name.startsWith('.'))
     const found = visible.map(async entry => {
       const inner = [...folder, entry.name]
@@ -45,4 +47,15 @@ function expandGlob(pattern: string, baseDir: string): Promise<string[]> {
     return (await Promise.all(found)).flat()
   }
   return walk(fixed)
+}
+
+/** What is in a folder; nothing where there is none. @throws LabError DATASET_FOLDER for one that may not be read */
+async function folderEntries(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return []
+    throw new LabError('DATASET_FOLDER', `${path} cannot be listed: ${messageOf(error)}`, { cause: error })
+  }
 }
