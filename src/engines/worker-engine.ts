@@ -40,6 +40,7 @@ export class WorkerEngine implements Engine {
   #nextCall = 0
   #nextId = 0
   #closed: LabError | null = null
+  #disposing: Promise<void> | null = null
 
   constructor({ name, device, nativeOps, module, workerData, workingBytes }: WorkerEngineOptions) {
     this.name = name
@@ -121,7 +122,12 @@ export class WorkerEngine implements Engine {
     return (await this.#call({ kind: 'memory' })) as EngineMemory
   }
 
-  async dispose(): Promise<void> {
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#end()
+    return this.#disposing
+  }
+
+  async #end(): Promise<void> {
     if (!this.#closed) await this.#call({ kind: 'dispose' })
     this.#fail(new LabError('ENGINE_CLOSED', `${this.name}: the engine has been disposed`))
     await this.#worker.terminate()

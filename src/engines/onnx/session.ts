@@ -1,17 +1,17 @@
-/** What the worker thread does: device memory and compiled programs over the C API. */
 import { bytesPerElement, type HostArray, hostArray, viewAs } from '../../tensor/dtype.js'
-import type { EngineMemory, VariableInit } from '../../tensor/engine.js'
+import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { LabError } from '../../util/errors.js'
 import { inPlaceUpdates } from '../in-place.js'
 import { initialData } from '../initial-data.js'
-import { type EmittedModel, emitModel } from './emit.js'
+import { type EmittedModel, emitModel, nativeOps } from './emit.js'
 import { canMapFiles, type FileMap, mapFile } from './file-map.js'
 import type { OnnxSpec } from './model-builder.js'
 import { cStrings, type OrtApi, type Pointer } from './ort-api.js'
 import { widenAtUse } from './widen.js'
+import { onnxWorkingBytes } from './working-bytes.js'
 
 interface DeviceVariable {
   readonly spec: TensorSpec
@@ -35,13 +35,32 @@ interface Compiled {
   readonly keep: readonly Uint8Array[]
 }
 
-export class OnnxSession {
+/**
+ * Device memory and compiled programs over onnxruntime's C API, on the calling thread, which a run blocks: `OnnxEngine` has
+ * it in a worker.
+ */
+export class OnnxSession implements Engine {
+  readonly name = 'onnx'
+  readonly device = 'cpu'
+  readonly nativeOps = nativeOps
+  readonly workingBytes: (programs: readonly ProgramSpec[]) => WorkingBytes = onnxWorkingBytes
   readonly #variables = new Map<number, DeviceVariable>()
   readonly #programs = new Map<number, Compiled>()
+  readonly #keys = new Map<string, number>()
+  #nextId = 0
 
-  constructor(readonly api: OrtApi) {}
+  /** @param profilePrefix onnxruntime profiles of every program are written to files of this prefix; null: none are */
+  constructor(
+    readonly api: OrtApi,
+    readonly profilePrefix: string | null,
+  ) {}
 
-  createVariable(id: number, spec: TensorSpec, init: VariableInit): void {
+  get description(): string {
+    return `onnxruntime ${this.api.version} on cpu, ${this.api.threads} threads, f32`
+  }
+
+  createVariable(spec: TensorSpec, init: VariableInit): number {
+    const id = this.#nextId++
     const map = mapOf(spec, init)
     const data = map ? viewAs(spec.dtype, map.bytes) : initialData(spec, init)
     this.#variables.set(id, {
@@ -52,9 +71,10 @@ export class OnnxSession {
       views: new Map(),
       spare: null,
     })
+    return id
   }
 
-  readVariable(id: number): HostArray {
+  async readVariable(id: number): Promise<HostArray> {
     return this.#variable(id).data.slice()
   }
 
@@ -72,10 +92,18 @@ export class OnnxSession {
     this.#variables.delete(id)
   }
 
-  load(id: number, program: ProgramSpec, profilePrefix?: string): void {
+  async load(program: ProgramSpec, key: string): Promise<number> {
+    const id = this.#keys.get(key) ?? this.#compile(program)
+    this.#keys.set(key, id)
+    return id
+  }
+
+  #compile(program: ProgramSpec): number {
+    const id = this.#nextId++
     const spec = widenAtUse(program)
     const model = emitModel(spec)
-    const session = this.api.createSession(model.bytes, { 'session.use_env_allocators': '1' }, profilePrefix)
+    const profile = this.profilePrefix === null ? undefined : `${this.profilePrefix}-${id}`
+    const session = this.api.createSession(model.bytes, { 'session.use_env_allocators': '1' }, profile)
     const names = [...model.inputNames, ...model.variableNames, ...model.codes.map(({ name }) => name)]
     const inputs = cStrings(names.filter(name => name !== null))
     const outputs = cStrings(model.resultNames)
@@ -87,9 +115,10 @@ export class OnnxSession {
       names: { inputs: inputs.addresses, outputs: outputs.addresses },
       keep: [...inputs.keep, ...outputs.keep],
     })
+    return id
   }
 
-  run(id: number, inputs: readonly HostArray[], slots: readonly number[]): HostArray[] {
+  async run(id: number, inputs: readonly HostArray[], slots: readonly number[]): Promise<HostArray[]> {
     const program = this.#programs.get(id)
     if (!program) throw new LabError('ENGINE', `no program ${id}`)
     const { spec, model } = program
@@ -128,7 +157,7 @@ export class OnnxSession {
     }
   }
 
-  memory(): EngineMemory {
+  async memory(): Promise<EngineMemory> {
     let [variableBytes, mappedBytes] = [0, 0]
     for (const { data, spare, map } of this.#variables.values()) {
       variableBytes += data.byteLength * (spare ? 2 : 1)
@@ -137,10 +166,11 @@ export class OnnxSession {
     return { variableBytes, mappedBytes, variables: this.#variables.size, programs: this.#programs.size }
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
     for (const id of [...this.#variables.keys()]) this.disposeVariable(id)
     for (const { session } of this.#programs.values()) this.api.releaseSession(session)
     this.#programs.clear()
+    this.#keys.clear()
   }
 
   #variable(id: number): DeviceVariable {
