@@ -83,6 +83,6 @@ export function tradeOffFigure(
       swatch: 'line' as const,
     })),
   }
-  const caption = 'Each path starts at (0, 0), the model before training; each marker is one evaluation.'
+  const caption = '(0, 0) is the model before training; each marker is one evaluation.'
   return { title: 'Learning against forgetting', caption, columns: 1, panels: [panel] }
 }
