@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws'
 import type { RunFigureName } from '../forgetting/figures.js'
 import { messageOf } from '../util/errors.js'
 import type { Permission } from './access.js'
+import type { LiveWalk } from './controls.js'
 import type { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import type { TailPosition } from './metrics-tail.js'
@@ -31,6 +32,7 @@ export interface ClientWorld {
   control(message: Extract<ClientMessage, { type: 'control' | 'gate' }>): Promise<void>
   readonly drawer: FigureDrawer
   readonly hasSession: boolean
+  readonly walk: LiveWalk | null
 }
 
 interface FigureState {
@@ -65,7 +67,9 @@ export class LiveClient {
     this.#permission = permission
     this.#world = world
     socket.on('message', (data, isBinary) => this.#receive(isBinary ? '' : data.toString()))
-    this.#send({ type: 'hello', canWrite: permission === 'write', hasSession: world.hasSession })
+    const canWrite = permission === 'write'
+    const walk = canWrite ? (world.walk?.names ?? []) : []
+    this.#send({ type: 'hello', canWrite, hasSession: world.hasSession, walk })
   }
 
   /** Sends what is new. Called ten times a second; passes when the last one is not done or the client does not keep up. */

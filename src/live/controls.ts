@@ -15,6 +15,16 @@ export interface LiveControls {
   gates(): ReadonlyMap<number, number>
   /** Sets the gate of one new block, or of all. */
   gate(value: number, layer?: number): unknown
+  /** The walk through block expansion; absent where there is none. */
+  readonly walk?: LiveWalk
+}
+
+/** Steps that a session computes from its live model when they are asked for. */
+export interface LiveWalk {
+  /** Their names, in order. */
+  readonly names: readonly string[]
+  /** One of them as an SVG picture. */
+  svg(name: string): Promise<string>
 }
 
 /** One wish of a watcher. */

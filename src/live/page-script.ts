@@ -223,6 +223,40 @@ export const PAGE_SCRIPT = `
   }
   const ask = wish => send({ ...wish, id: ++requests })
 
+  // the walk: each step is computed by the session when it is asked for
+
+  const walk = { names: [], shown: null }
+  const showWalk = names => {
+    byId('walk').hidden = names.length === 0
+    if (names.join() === walk.names.join()) return
+    walk.names = names
+    const step = (name, i) => make('button', { type: 'button', textContent: i + 1 + ' ' + name.replace('-', ' '), onclick: () => walkTo(i).catch(error => tell(String(error))) })
+    byId('walk').querySelector('.steps').replaceChildren(...names.map(step))
+  }
+  const walkTo = async index => {
+    const name = walk.names[index]
+    if (name === undefined) return
+    walk.shown = index
+    const buttons = byId('walk').querySelectorAll('button')
+    buttons.forEach((button, i) => button.setAttribute('aria-pressed', i === index))
+    const image = byId('walk').querySelector('img')
+    image.className = 'stale'
+    const answer = await fetch('walk/' + name + '.svg?token=' + token)
+    if (walk.shown !== index) return
+    image.className = ''
+    if (!answer.ok) return tell(await answer.text())
+    URL.revokeObjectURL(image.src)
+    image.src = URL.createObjectURL(await answer.blob())
+    image.alt = 'step ' + (index + 1) + ': ' + name
+    image.hidden = false
+  }
+  byId('walk').addEventListener('keydown', event => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
+    if (!by || walk.shown === null) return
+    byId('walk').querySelectorAll('button')[walk.shown + by]?.focus()
+    walkTo(walk.shown + by).catch(error => tell(String(error)))
+  })
+
   // the connection
 
   const tell = text => {
@@ -235,6 +269,7 @@ export const PAGE_SCRIPT = `
   const takers = {
     hello: message => {
       canWrite = message.canWrite
+      showWalk(message.walk)
       for (const { slider } of sliders.values()) slider.disabled = !canWrite
     },
     runs: message => showRuns(message.runs),

@@ -58,10 +58,15 @@ input[type=checkbox]{accent-color:var(--accent);margin:0}
 .figure.empty .plot,.figure.empty p,.figure.empty .head button,.figure.empty .head .button{display:none}
 .figure.empty{order:1;padding-bottom:10px}
 .figure.empty h2::after{content:" no data yet";font-weight:400;color:var(--muted);margin-left:8px}
+#walk{padding:8px 12px;margin-bottom:12px;font-size:13px}
+#walk .steps{display:inline-flex;flex-wrap:wrap;gap:6px;margin-left:12px}
+#walk button[aria-pressed=true]{border-color:var(--accent);color:var(--accent)}
+#walk img{display:block;max-width:100%;margin:10px 0 2px;border-radius:6px}
+#walk img.stale{opacity:.4}
 #log{margin-top:12px;padding:8px 12px;font:12px/1.6 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;max-height:180px;overflow-y:auto;color:var(--muted)}
 #log div{white-space:pre-wrap}
 #message{position:fixed;right:20px;bottom:20px;padding:8px 14px;border-color:var(--alarm);color:var(--alarm)}
-.embedded header,.embedded #log,.embedded #options{display:none}
+.embedded header,.embedded #log,.embedded #options,.embedded #walk{display:none}
 .embedded main{padding:4px}
 .embedded .figure .plot{min-height:300px}
 `

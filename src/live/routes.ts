@@ -6,6 +6,7 @@ import { plotlyPath } from '../plot/plotly-source.js'
 import { renderSvg } from '../plot/svg.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin } from './access.js'
+import type { LiveWalk } from './controls.js'
 import { drawFigure } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import { livePage } from './page.js'
@@ -22,6 +23,8 @@ export interface RouteWorld {
   readonly port: number
   runs(): readonly LiveRun[]
   rows(): RunRow[]
+  /** Null without a session that has one. */
+  readonly walk: LiveWalk | null
   /** Brings the runs up to date. */
   update(): Promise<void>
 }
@@ -102,6 +105,8 @@ async function page(url: URL, world: RouteWorld): Promise<Answer> {
       if (metrics) return metricsOf(decodeURIComponent(metrics[1]!), url, world)
       const figure = /^\/figures\/([\w-]+)\.(svg|csv|json)$/.exec(url.pathname)
       if (figure) return figureFile(figure[1]!, figure[2]!, url, world)
+      const step = /^\/walk\/([\w-]+)\.svg$/.exec(url.pathname)
+      if (step) return walkStep(step[1]!, token, world)
       return text(404, `nothing at ${url.pathname}`)
     }
   }
@@ -129,6 +134,13 @@ async function figureFile(name: string, kind: string, url: URL, world: RouteWorl
   if (kind === 'csv') return { type: 'text/csv; charset=utf-8', body: figureCsv(figure), headers }
   if (kind === 'svg') return { type: 'image/svg+xml', body: renderSvg(figure), headers }
   return { type: 'application/json', body: JSON.stringify(figure) }
+}
+
+/** A step of the walk; the session computes it, so it is for those who may steer. */
+async function walkStep(name: string, token: string, { walk, access }: RouteWorld): Promise<Answer> {
+  if (access.permissionOf(token) !== 'write') return text(403, 'the steps are computed for those who may steer')
+  if (!walk?.names.includes(name)) return text(404, `no step "${name}"`)
+  return { type: 'image/svg+xml', body: await walk.svg(name) }
 }
 
 /** A ticket for a token; notebooks on this machine may ask from their own origin. */

@@ -6,7 +6,7 @@ import { assignColors, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { Access, isOwnHost, isOwnOrigin, type LiveTokens, type Permission } from './access.js'
 import { type ClientWorld, LiveClient } from './client.js'
-import { control, type LiveControls } from './controls.js'
+import { control, type LiveControls, type LiveWalk } from './controls.js'
 import { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import type { ClientMessage, RunRow } from './protocol.js'
@@ -99,6 +99,10 @@ export class LiveServer implements ClientWorld, RouteWorld {
 
   get hasSession(): boolean {
     return this.#controls !== null
+  }
+
+  get walk(): LiveWalk | null {
+    return this.#controls?.walk ?? null
   }
 
   /** Pages that are open. */

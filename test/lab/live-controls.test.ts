@@ -17,7 +17,8 @@ it('steers the run of the session, and the gates of its model', async () => {
     },
   })
   const gates = new Map([[2, 1]])
-  const lab = { run, isLoaded: true, gates: () => gates, gate: (value: number) => gates.set(2, value) }
+  const step = async (name: string) => ({ number: 1, name, title: name, parts: [] })
+  const lab = { run, isLoaded: true, gates: () => gates, gate: (value: number) => gates.set(2, value), step }
   const controls = liveControls(lab)
   await Promise.resolve()
   await Promise.resolve()
@@ -28,6 +29,8 @@ it('steers the run of the session, and the gates of its model', async () => {
   expect(() => controls.pause('/runs/b')).toThrow(/not trained by this session/)
   await controls.gate(0.5)
   expect([...controls.gates()]).toEqual([[2, 0.5]])
+  expect(controls.walk?.names).toHaveLength(9)
+  expect(await controls.walk?.svg('ladder')).toContain('1. ladder')
   await controls.stop('/runs/a')
   expect(controls.active()).toBeNull()
   expect([...liveControls({ ...lab, isLoaded: false }).gates()]).toEqual([])

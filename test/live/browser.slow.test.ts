@@ -6,11 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runFigure } from '../../src/forgetting/figures.js'
 import { readRunRecords } from '../../src/forgetting/read-run.js'
 import { runRecipe } from '../../src/lab/run-recipe.js'
+import { lessonSvg } from '../../src/lessons/lesson-svg.js'
 import { randomTokens } from '../../src/live/access.js'
 import type { LiveControls } from '../../src/live/controls.js'
 import { liveBundle } from '../../src/live/notebook.js'
 import { LiveServer } from '../../src/live/server.js'
 import { loadRecipe } from '../../src/train/recipe.js'
+import { LabError } from '../../src/util/errors.js'
 import { writeTinyWorld } from '../cli/tiny-run.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { chromiumPath, drawnX, launchChromium, type PageState, stateOf, untilState } from './browser.js'
@@ -149,15 +151,29 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
       gate: (value, layer) => {
         for (const key of layer === undefined ? gates.keys() : [layer]) gates.set(key, value)
       },
+      walk: {
+        names: ['ladder', 'copy', 'proof'],
+        svg: async name => {
+          if (name === 'proof') throw new LabError('LESSON', 'expand the model first')
+          return lessonSvg({ number: 1, name, title: name, parts: [] })
+        },
+      },
     }
     const server = await serve({ runs: [dir], controls })
     const page = await open(server.url)
+    await page.getByRole('button', { name: '1 ladder' }).click()
+    await page.getByAltText('step 1: ladder').waitFor()
+    await page.keyboard.press('ArrowRight')
+    await page.getByAltText('step 2: copy').waitFor()
+    await page.keyboard.press('ArrowRight')
+    await expect.poll(() => page.getByRole('alert').textContent()).toBe('expand the model first')
     const slider = page.getByLabel('gate of block 3')
     await slider.fill('0.4')
     await expect.poll(() => [...gates.values()]).toEqual([1, 0.4])
     await page.getByLabel('gate of all').fill('0')
     await expect.poll(() => [...gates.values()]).toEqual([0, 0])
     const watcher = await open(server.readUrl)
+    expect(await watcher.locator('#walk').isVisible()).toBe(false)
     expect(await watcher.getByLabel('gate of block 3').isDisabled()).toBe(true)
     expect(await watcher.getByLabel('gate of block 3').inputValue()).toBe('0')
     await page.close()

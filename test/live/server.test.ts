@@ -260,12 +260,27 @@ describe('controls', () => {
         if (value === 0.5) throw new LabError('GATE', 'not this one')
         gates.set(layer ?? 2, value)
       },
+      walk: {
+        names: ['ladder', 'proof'],
+        svg: async name => {
+          if (name === 'proof') throw new LabError('LESSON', 'expand first')
+          return '<svg/>'
+        },
+      },
     }
     const server = await serve(dir, { controls })
     const reader = await watch(server.readUrl)
     const writer = await watch(server.url)
-    expect(await reader.until('hello')).toMatchObject({ canWrite: false, hasSession: true })
-    expect(await writer.until('hello')).toMatchObject({ canWrite: true })
+    expect(await reader.until('hello')).toMatchObject({ canWrite: false, hasSession: true, walk: [] })
+    expect(await writer.until('hello')).toMatchObject({ canWrite: true, walk: ['ladder', 'proof'] })
+    const step = async (address: string, name: string) => {
+      const answer = await fetch(address.replace('/?', `/walk/${name}.svg?`))
+      return [answer.status, await answer.text()]
+    }
+    expect(await step(server.url, 'ladder')).toEqual([200, '<svg/>'])
+    expect(await step(server.url, 'proof')).toEqual([400, 'expand first'])
+    expect(await step(server.url, 'copy')).toEqual([404, 'no step "copy"'])
+    expect((await step(server.readUrl, 'ladder'))[0]).toBe(403)
     reader.say({ type: 'control', id: 1, action: 'stop', run: 'a' })
     expect((await reader.until('result')).error).toContain('may only watch')
     expect(calls).toEqual([])

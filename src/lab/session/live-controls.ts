@@ -1,4 +1,7 @@
 import { resolve } from 'node:path'
+import type { Lesson } from '../../lessons/lesson.js'
+import { lessonSvg } from '../../lessons/lesson-svg.js'
+import { lessonNames } from '../../lessons/lessons.js'
 import type { LiveControls } from '../../live/controls.js'
 import { LabError } from '../../util/errors.js'
 import type { TrainingRun } from './training-run.js'
@@ -9,6 +12,7 @@ export interface SteeredSession {
   readonly isLoaded: boolean
   gates(): ReadonlyMap<number, number>
   gate(value: number, layer?: number): unknown
+  step(which: string): Promise<Lesson>
 }
 
 /** What a live page may do with a session: `LiveServer.start({ runs: [lab.runsDir], controls: liveControls(lab) })`. */
@@ -25,5 +29,6 @@ export function liveControls(lab: SteeredSession): LiveControls {
     stop: dir => runAt(dir).stop(),
     gates: () => (lab.isLoaded ? lab.gates() : new Map()),
     gate: (value, layer) => (layer === undefined ? lab.gate(value) : lab.gate(value, layer)),
+    walk: { names: lessonNames, svg: async name => lessonSvg(await lab.step(name)) },
   }
 }
