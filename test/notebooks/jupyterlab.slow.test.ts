@@ -103,19 +103,18 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
     if (server?.pid !== undefined) process.kill(-server.pid, 'SIGKILL')
   })
 
-  test('runs cells, follows a run with a picture that moves, interrupts it and goes on', async () => {
+  test('runs cells, follows a run on the live page, interrupts it and goes on', async () => {
     await run(0)
     await output(0).locator('svg, img').first().waitFor({ timeout: 120_000 })
     await run(1)
     await output(1).locator('svg, img').first().waitFor({ timeout: 60_000 })
     await run(2)
     const area = page.locator('.jp-CodeCell').nth(2).locator('.jp-OutputArea')
-    const drawn = () =>
-      area
-        .locator('svg, img')
-        .first()
-        .evaluate((node: unknown) => (node as { outerHTML: string }).outerHTML)
-    await area.locator('svg, img').first().waitFor({ timeout: 120_000 })
+    // the live page, in place of the picture that covers it until it is there
+    const live = area.frameLocator('iframe')
+    const curves = live.locator('[data-figure="loss"] .main-svg').first()
+    const drawn = () => curves.evaluate((node: unknown) => (node as { outerHTML: string }).outerHTML)
+    await curves.waitFor({ timeout: 120_000 })
     const first = await drawn()
     await expect.poll(drawn, { timeout: 60_000 }).not.toBe(first)
     await picture('training')
@@ -126,6 +125,9 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
     await page.keyboard.press('i')
     await page.keyboard.press('i')
     await expect.poll(() => area.textContent(), { timeout: 60_000 }).toMatch(/interrupted/)
+    // what stays is the picture
+    await expect.poll(() => area.locator('iframe').count(), { timeout: 30_000 }).toBe(0)
+    await area.locator('svg, img').first().waitFor()
     await run(4)
     await expect.poll(() => output(4).first().textContent(), { timeout: 60_000 }).toMatch(/'interrupted'/)
     await run(5)
