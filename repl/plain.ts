@@ -1,4 +1,5 @@
 /** The session as plain lines: for pipes, files, dumb terminals and screen readers. Nothing is drawn twice or moved. */
+import { AsyncResource } from 'node:async_hooks'
 import { createInterface } from 'node:readline'
 import { Emitter, formatCount, formatDuration, type TrainingRun } from '../src/index.js'
 import { exitCodes } from './cli/exit.js'
@@ -89,15 +90,17 @@ function printEvents(events: Emitter<SessionEvents>, { stdout, stderr }: PlainOp
 
 /** A line now and then while a run goes on, and one at its end. */
 function followRuns({ lab }: ReplSession, { stderr }: PlainOptions): void {
+  // listeners are called where the run was started, in a cell; these lines are not the cell's
+  const say = AsyncResource.bind((line: string) => stderr.write(`${line}\n`))
   let last = 0
   lab.events.on('record', record => {
     const { run } = lab
     if (!run || record.kind !== 'train' || Date.now() - last < 1000 * progressSeconds) return
     last = Date.now()
-    stderr.write(`${run.statusLine()}\n`)
+    say(run.statusLine())
   })
   lab.events.on('run', ({ run }) => {
-    const tell = () => stderr.write(`${endLine(run)}\n`)
+    const tell = () => say(endLine(run))
     run.then(tell, tell)
   })
 }

@@ -25,6 +25,14 @@ export class HeapNearlyFull extends Interrupted {
 const BATCH_MS = 20
 const BATCH_CHARS = 1 << 16
 
+/** Cells whose last writes have not been sent yet. */
+const unsent = new Set<Cell>()
+
+/** Sends what cells, those that have ended too, have written within the last moment. */
+export function flushCells(): void {
+  for (const cell of [...unsent]) cell.flush()
+}
+
 /** One execution of a cell: where its output goes, now and when a timer that it started fires long after. */
 export class Cell {
   /** Number shown to the user: `In[count]`. */
@@ -88,7 +96,10 @@ export class Cell {
     if (this.#timer === undefined && this.#text.length === text.length) this.#flushedAt = Math.max(this.#flushedAt, now)
     // A cell that computes without a pause never lets the timer fire: it is flushed from here.
     if (this.#text.length >= BATCH_CHARS || now - this.#flushedAt >= 2 * BATCH_MS) this.flush()
-    else this.#timer ??= setTimeout(() => this.flush(), BATCH_MS)
+    else {
+      this.#timer ??= setTimeout(() => this.flush(), BATCH_MS)
+      unsent.add(this)
+    }
   }
 
   display(
@@ -109,6 +120,7 @@ export class Cell {
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    unsent.delete(this)
     this.#flushedAt = performance.now()
     const text = this.#text
     this.#text = ''

@@ -2,7 +2,7 @@ import { Session } from 'node:inspector'
 import { sep } from 'node:path'
 import { types } from 'node:util'
 import { getHeapStatistics } from 'node:v8'
-import { Cell, cellStorage, HeapNearlyFull, Interrupted } from './cell.js'
+import { Cell, cellStorage, flushCells, HeapNearlyFull, Interrupted } from './cell.js'
 import { loadCompiler, packageRoot, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
 import { isDisplayHandle } from './display.js'
@@ -179,6 +179,7 @@ export class Evaluator {
   async dispose(): Promise<void> {
     this.interrupt()
     await this.#queue
+    flushCells()
     for (const undo of this.#undo.splice(0).reverse()) undo()
     this.#converter.close()
     this.#session.disconnect()

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import type { Lab, LabEvents } from '../../src/index.js'
 import { wantsColor } from '../cli/style.js'
 import { isCommandLine } from '../commands/command-line.js'
@@ -367,7 +368,8 @@ export class TerminalRepl {
   /** Ctrl-Z: back to the shell until it says `fg`. */
   async #suspend(): Promise<void> {
     this.#screen.close()
-    await this.#input.lend(() => process.kill(0, 'SIGTSTP'))
+    // by another program: Node takes a signal to itself for its end, and shuts its inspector down, which cells run under
+    await this.#input.lend(() => spawnSync('kill', ['-s', 'TSTP', '0']))
     this.#screen.open()
     this.#draw()
   }

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -141,6 +141,26 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/left with 143/)
     terminal.type('stty -a | grep -o " icanon"\r')
     await terminal.until(/^ *icanon$/m)
+  })
+
+  it('writes in $EDITOR, and goes to the shell and back', async () => {
+    const editor = join(cwd, 'editor.sh')
+    writeFileSync(editor, '#!/bin/sh\nprintf "const edited =\\n  40 + 2\\n" > "$1"\n', { mode: 0o755 })
+    const terminal = await session({ env: { EDITOR: editor, VISUAL: '' } })
+    terminal.type(':edit\r')
+    await terminal.until(/In \[\d\]: const edited =\n +\.\.\.: +40 \+ 2/)
+    terminal.keys('Enter')
+    await terminal.until(/In \[\d\]:(?![\s\S]*In \[)/)
+    terminal.type('edited\r')
+    await terminal.until(/Out\[\d\]: 42/)
+    terminal.keys('C-z')
+    await terminal.until(/Stopped|Suspended/i)
+    terminal.type('echo shell $((3 * 5))\r')
+    await terminal.until(/shell 15/)
+    terminal.type('fg\r')
+    await terminal.until(/In \[\d\]:[^$]*$/)
+    terminal.type('edited + 1\r')
+    await terminal.until(/Out\[\d\]: 43/)
   })
 
   it('trains behind a prompt that stays usable, in a panel lower than the terminal', async () => {
