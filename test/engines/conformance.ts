@@ -115,6 +115,31 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
       w.dispose()
     })
 
+    it('hands out a reshaped variable with its old elements, whatever the update beside it writes', async () => {
+      const data = Float32Array.from({ length: 6 }, (_, i) => i)
+      const v = new Variable([2, 3], 'f32', { kind: 'host', data }, { engine })
+      const program = compile({ outputs: { old: reshape(v.value, [6]) }, updates: [[v, add(v.value, 10)]] })
+      expect([...(await program.run()).old]).toEqual([0, 1, 2, 3, 4, 5])
+      expect([...(await v.read())]).toEqual([10, 11, 12, 13, 14, 15])
+      v.dispose()
+    })
+
+    it('swaps variables through views of each other', async () => {
+      const a = new Variable([2, 1], 'f32', { kind: 'host', data: Float32Array.of(1, 2) }, { engine })
+      const b = new Variable([1, 2], 'f32', { kind: 'host', data: Float32Array.of(3, 4) }, { engine })
+      const swap = compile({
+        outputs: {},
+        updates: [
+          [a, reshape(b.value, [2, 1])],
+          [b, reshape(a.value, [1, 2])],
+        ],
+      })
+      await swap.run()
+      expect([...(await a.read()), ...(await b.read())]).toEqual([3, 4, 1, 2])
+      a.dispose()
+      b.dispose()
+    })
+
     it('writes rows of a cache in place', async () => {
       const cache = new Variable([4, 2], 'f32', { kind: 'zeros' }, { engine })
       const at = input('at', [1], 'i32')
