@@ -44,7 +44,7 @@ class Host {
     try {
       this.#obey(request)
     } catch (error) {
-      this.#send({ kind: 'fatal', ...failure(error) })
+      void this.#end(error)
     }
   }
 
@@ -66,9 +66,18 @@ class Host {
       const value = await this.#answer(request)
       this.#send({ kind: 'answer', call, value }, buffersOf(value))
     } catch (error) {
-      this.#send({ kind: 'failure', call, ...failure(error) })
+      if (this.#engine.ended) await this.#end(this.#engine.ended)
+      else this.#send({ kind: 'failure', call, ...failure(error) })
     }
     if (request.kind === 'dispose') this.#port.close()
+  }
+
+  /** Nothing more can be done here: frees the engine, so that another may take its place, and says so to all that wait. */
+  async #end(error: unknown): Promise<void> {
+    // an engine that has failed may fail here too; why it did first is what callers need
+    await this.#engine.dispose().catch(() => undefined)
+    this.#send({ kind: 'fatal', ...failure(error) })
+    this.#port.close()
   }
 
   async #answer(request: Extract<Request, { call: number }>): Promise<Answer> {

@@ -70,6 +70,8 @@ export interface Engine {
   readonly description: string
   /** Default `f32`. */
   readonly precision?: Precision
+  /** Why the engine can compute no more: it has failed for good or was disposed; null while it can. */
+  readonly ended: LabError | null
   /** Composite ops that this engine runs itself. */
   readonly nativeOps: ReadonlySet<string>
   createVariable(spec: TensorSpec, init: VariableInit): number

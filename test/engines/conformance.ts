@@ -7,13 +7,14 @@ import type { Engine } from '../../src/tensor/engine.js'
 import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, input, iota } from '../../src/tensor/leaf.js'
 import { add, cast, mul } from '../../src/tensor/ops/elementwise.js'
-import { update } from '../../src/tensor/ops/indexing.js'
+import { gather, update } from '../../src/tensor/ops/indexing.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { reshape } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
 import { compile, realize } from '../../src/tensor/program.js'
 import { sizeOf } from '../../src/tensor/shape.js'
 import { Variable } from '../../src/tensor/variable.js'
+import type { LabError } from '../../src/util/errors.js'
 import { keyOf, Prng } from '../../src/util/prng.js'
 import { type OpCase, opCases } from './op-cases.js'
 
@@ -196,6 +197,38 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
       await expect(program.run({ x: new Float32Array(2) }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
         code: 'ABORTED',
       })
+    })
+
+    it('goes on after a run that failed and was to change nothing', async () => {
+      const table = new Variable([4, 1], 'f32', { kind: 'host', data: Float32Array.of(1, 2, 3, 4) }, { engine })
+      const rows = compile({ outputs: { rows: gather(table.value, input('ids', [1], 'i32')) } })
+      // a GPU clamps the id instead
+      await rows.run({ ids: Int32Array.of(7) }).catch(() => undefined)
+      expect(engine.ended).toBeNull()
+      expect([...(await rows.run({ ids: Int32Array.of(2) })).rows]).toEqual([3])
+      table.dispose()
+    })
+
+    // the last one, because an engine may end with it
+    it('leaves variables as they were when a run fails, or ends and says why', async () => {
+      const table = new Variable([4, 1], 'f32', { kind: 'host', data: new Float32Array(4) }, { engine })
+      const v = new Variable([1000], 'f32', { kind: 'host', data: new Float32Array(1000) }, { engine })
+      const program = compile({
+        outputs: { rows: gather(table.value, input('ids', [1], 'i32')) },
+        updates: [[v, add(v.value, 10)]],
+      })
+      const failure = await program.run({ ids: Int32Array.of(7) }).then(
+        () => null,
+        error => error as LabError,
+      )
+      if (engine.ended) {
+        expect(failure).toMatchObject({ code: 'ENGINE', message: engine.ended.message })
+        await expect(v.read()).rejects.toMatchObject({ code: 'ENGINE', message: failure!.message })
+        expect(() => new Variable([1], 'f32', { kind: 'zeros' }, { engine })).toThrow(failure!.message)
+      } else {
+        const expected = failure ? 0 : 10
+        expect((await v.read()).every(x => x === expected)).toBe(true)
+      }
     })
   })
 }

@@ -19,7 +19,11 @@ export class ReferenceEngine implements Engine {
   readonly #programs = new Map<string, number>()
   readonly #specs: ProgramSpec[] = []
   #next = 0
-  #closed = false
+  #closed: LabError | null = null
+
+  get ended(): LabError | null {
+    return this.#closed
+  }
 
   createVariable(spec: TensorSpec, init: VariableInit): number {
     this.#check()
@@ -108,7 +112,7 @@ export class ReferenceEngine implements Engine {
   }
 
   async dispose(): Promise<void> {
-    this.#closed = true
+    this.#closed = new LabError('ENGINE_CLOSED', 'reference: the engine has been disposed')
     this.#variables.clear()
   }
 
@@ -120,7 +124,7 @@ export class ReferenceEngine implements Engine {
   }
 
   #check(): void {
-    if (this.#closed) throw new LabError('ENGINE_CLOSED', 'reference: the engine has been disposed')
+    if (this.#closed) throw this.#closed
   }
 }
 

@@ -55,6 +55,10 @@ export class TfjsEngine implements Engine {
     this.#tail = this.#start()
   }
 
+  get ended(): LabError | null {
+    return this.#closed
+  }
+
   get description(): string {
     return `tfjs ${this.#tf.version_core} on ${this.device}${this.#note}, f32`
   }
