@@ -28,6 +28,8 @@ class Host {
   readonly #engine: Engine
   /** The engine's own numbers of variables by those that the other side gave. */
   readonly #variables = new Map<number, number>()
+  /** Why a variable has no value, by the other side's number. */
+  readonly #failed = new Map<number, unknown>()
   readonly #running = new Map<number, AbortController>()
 
   constructor(port: MessagePort, engine: Engine) {
@@ -44,7 +46,9 @@ class Host {
     try {
       this.#obey(request)
     } catch (error) {
-      void this.#end(error)
+      // nobody waits for an answer: who uses the variable is told
+      if ('id' in request) this.#failed.set(request.id, error)
+      if (this.#engine.ended) void this.#end(this.#engine.ended)
     }
   }
 
@@ -55,8 +59,10 @@ class Host {
     } else if (request.kind === 'writeVariable') {
       this.#engine.writeVariable(this.#variable(request.id), request.data)
     } else if (request.kind === 'disposeVariable') {
-      this.#engine.disposeVariable(this.#variable(request.id))
+      const variable = this.#variables.get(request.id)
+      if (variable !== undefined) this.#engine.disposeVariable(variable)
       this.#variables.delete(request.id)
+      this.#failed.delete(request.id)
     } else this.#running.get(request.run)?.abort()
   }
 
@@ -108,6 +114,7 @@ class Host {
   }
 
   #variable(id: number): number {
+    if (this.#failed.has(id)) throw this.#failed.get(id)
     const variable = this.#variables.get(id)
     if (variable === undefined) throw new LabError('DISPOSED', `${this.#engine.name}: variable ${id} has been disposed`)
     return variable

@@ -1,4 +1,6 @@
 /** The suite that every engine passes: each op against the float64 reference, updates, inputs, errors, lifetime. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import '../../src/tensor/fluent.js'
@@ -16,6 +18,7 @@ import { sizeOf } from '../../src/tensor/shape.js'
 import { Variable } from '../../src/tensor/variable.js'
 import type { LabError } from '../../src/util/errors.js'
 import { keyOf, Prng } from '../../src/util/prng.js'
+import { temporaryDirectory } from '../support/temporary.js'
 import { type OpCase, opCases } from './op-cases.js'
 
 /** The f32 operands of a case; the same for every engine. */
@@ -197,6 +200,34 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
       await expect(program.run({ x: new Float32Array(2) }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
         code: 'ABORTED',
       })
+    })
+
+    it('tells who uses a variable that there is no memory for, and goes on', async () => {
+      const other = new Variable([2], 'f32', { kind: 'host', data: Float32Array.of(1, 2) }, { engine })
+      const use = async (work: (variable: Variable) => Promise<unknown>) => {
+        const huge = new Variable([2e6, 2e6], 'f32', { kind: 'zeros' }, { engine })
+        await work(huge).finally(() => huge.dispose())
+      }
+      const failure = { code: 'OUT_OF_MEMORY', message: expect.stringMatching(/16\.0 TB|16000000000000 bytes/) }
+      await expect(use(huge => huge.read())).rejects.toMatchObject(failure)
+      await expect(use(huge => realize([huge.value.mul(huge.value)]))).rejects.toMatchObject(failure)
+      expect([...(await other.read())]).toEqual([1, 2])
+      other.dispose()
+    })
+
+    it('tells who uses a variable whose file is too short or not there, and goes on', async () => {
+      const path = join(temporaryDirectory('conformance'), 'weights')
+      writeFileSync(path, new Uint8Array(6))
+      const other = new Variable([2], 'f32', { kind: 'host', data: Float32Array.of(1, 2) }, { engine })
+      const file = { kind: 'file', path, byteOffset: 2, byteLength: 8, dtype: 'f32' } as const
+      const read = async (init: typeof file) => {
+        const variable = new Variable([2], 'f32', init, { engine })
+        await variable.read().finally(() => variable.dispose())
+      }
+      await expect(read(file)).rejects.toMatchObject({ code: 'TRUNCATED', message: expect.stringContaining(path) })
+      await expect(read({ ...file, path: '/nowhere' })).rejects.toThrow(/nowhere/)
+      expect([...(await other.read())]).toEqual([1, 2])
+      other.dispose()
     })
 
     it('goes on after a run that failed and was to change nothing', async () => {

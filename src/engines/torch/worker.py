@@ -168,6 +168,8 @@ class Session:
         self.device = open_device(options["device"])
         self.half = options["precision"] == "bf16"
         self.variables, self.programs = {}, {}
+        # why a variable has no value: code and message, by number
+        self.failed = {}
         torch.set_num_threads(options["threads"])
         if self.device.type == "cpu":
             # sums over rows that share an index would else depend on which thread comes first
@@ -212,6 +214,8 @@ class Session:
         return tensor
 
     def variable(self, number):
+        if number in self.failed:
+            raise WorkerError(*self.failed[number])
         if number not in self.variables:
             raise WorkerError("DISPOSED", f"torch: variable {number} has been disposed")
         return self.variables[number]
@@ -222,6 +226,7 @@ class Session:
 
     def disposeVariable(self, request, blobs):
         self.variables.pop(request["id"], None)
+        self.failed.pop(request["id"], None)
 
     def readVariable(self, request, blobs):
         return None, self.bytes_of([self.variable(request["id"]).tensor])
@@ -330,9 +335,13 @@ def answer(header, blobs):
             session.kept = None
     except Exception as error:
         code, message = failure(error)
-        if call is None or isinstance(error, Fatal):
+        if isinstance(error, Fatal):
             quit_with(code, message)
-        send({"kind": "failure", "call": call, "code": code, "message": message})
+        if call is None:
+            # nobody waits for an answer: who uses the variable is told
+            session.failed[header["id"]] = (code, message)
+        else:
+            send({"kind": "failure", "call": call, "code": code, "message": message})
 
 
 def main():
