@@ -22,11 +22,14 @@ export function inPlaceUpdates(spec: ProgramSpec): boolean[] {
   return spec.updates.map(({ slot, value }) => {
     const variable = spec.variables[slot]!
     const last = producer.get(value)
-    if (spec.outputs.includes(variable)) return false
-    if (spec.updates.some(u => u.value === variable && u.slot !== slot)) return false
+    const aliases = viewsOf(variable, readers)
+    // what the run hands out of the old elements may be copied at its very end
+    const isHandedOut = (view: number) =>
+      spec.outputs.includes(view) || spec.updates.some(u => u.value === view && u.slot !== slot)
+    if (aliases.some(isHandedOut)) return false
     if (!last) return value === variable
     const before = ancestorsOf(last, producer)
-    return viewsOf(variable, readers).every(view =>
+    return aliases.every(view =>
       (readers.get(view) ?? []).every(
         node => views.has(node.op) || before.has(node) || (node === last && readsInStep(node, view, spec)),
       ),

@@ -13,7 +13,7 @@ const READ_BYTES = 1 << 30
 /**
  * The first elements of a variable in its own dtype, for engines whose memory is filled from the host. Host data is
  * borrowed; a file is read and converted.
- * @throws LabError TRUNCATED when a file ends too early
+ * @throws LabError TRUNCATED when a file ends too early, OUT_OF_MEMORY with the bytes
  */
 export function initialData(spec: TensorSpec, init: VariableInit): HostArray {
   if (init.kind === 'zeros') return hostArray(spec.dtype, sizeOf(spec.shape))
@@ -25,7 +25,7 @@ export function initialData(spec: TensorSpec, init: VariableInit): HostArray {
 
 /** 16-bit floats as the f32 values that they stand for. */
 export function widen(bits: HostArray, dtype: 'f16' | 'bf16'): Float32Array {
-  const out = new Float32Array(bits.length)
+  const out = hostArray('f32', bits.length) as Float32Array
   // a loop, because from() with a function first makes an ordinary array of all elements
   if (dtype === 'f16') for (let i = 0; i < bits.length; i++) out[i] = f16ToF32(bits[i]!)
   else {
@@ -36,8 +36,8 @@ export function widen(bits: HostArray, dtype: 'f16' | 'bf16'): Float32Array {
 }
 
 /** Bytes of a file as memory of their own, aligned for any element type. */
-function readRange(path: string, byteOffset: number, byteLength: number): Uint8Array {
-  const bytes = new Uint8Array(byteLength)
+function readRange(path: string, byteOffset: number, byteLength: number): HostArray {
+  const bytes = hostArray('u8', byteLength)
   const fd = openSync(path, 'r')
   try {
     for (let done = 0; done < byteLength; ) {

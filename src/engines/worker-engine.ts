@@ -57,6 +57,10 @@ export class WorkerEngine implements Engine {
     this.#worker.on('exit', code => this.#fail(new LabError('ENGINE', `${name}: the worker ended with code ${code}`)))
   }
 
+  get ended(): LabError | null {
+    return this.#closed
+  }
+
   get device(): string {
     return this.#device
   }
@@ -128,7 +132,12 @@ export class WorkerEngine implements Engine {
   }
 
   async #end(): Promise<void> {
-    if (!this.#closed) await this.#call({ kind: 'dispose' })
+    if (!this.#closed) {
+      await this.#call({ kind: 'dispose' }).catch((error: unknown) => {
+        // one that ends by itself meanwhile has freed what it held
+        if (!this.#closed) throw error
+      })
+    }
     this.#fail(new LabError('ENGINE_CLOSED', `${this.name}: the engine has been disposed`))
     await this.#worker.terminate()
   }

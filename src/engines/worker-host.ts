@@ -28,6 +28,8 @@ class Host {
   readonly #engine: Engine
   /** The engine's own numbers of variables by those that the other side gave. */
   readonly #variables = new Map<number, number>()
+  /** Why a variable has no value, by the other side's number. */
+  readonly #failed = new Map<number, unknown>()
   readonly #running = new Map<number, AbortController>()
 
   constructor(port: MessagePort, engine: Engine) {
@@ -44,7 +46,9 @@ class Host {
     try {
       this.#obey(request)
     } catch (error) {
-      this.#send({ kind: 'fatal', ...failure(error) })
+      // nobody waits for an answer: who uses the variable is told
+      if ('id' in request) this.#failed.set(request.id, error)
+      if (this.#engine.ended) void this.#end(this.#engine.ended)
     }
   }
 
@@ -55,8 +59,10 @@ class Host {
     } else if (request.kind === 'writeVariable') {
       this.#engine.writeVariable(this.#variable(request.id), request.data)
     } else if (request.kind === 'disposeVariable') {
-      this.#engine.disposeVariable(this.#variable(request.id))
+      const variable = this.#variables.get(request.id)
+      if (variable !== undefined) this.#engine.disposeVariable(variable)
       this.#variables.delete(request.id)
+      this.#failed.delete(request.id)
     } else this.#running.get(request.run)?.abort()
   }
 
@@ -66,9 +72,18 @@ class Host {
       const value = await this.#answer(request)
       this.#send({ kind: 'answer', call, value }, buffersOf(value))
     } catch (error) {
-      this.#send({ kind: 'failure', call, ...failure(error) })
+      if (this.#engine.ended) await this.#end(this.#engine.ended)
+      else this.#send({ kind: 'failure', call, ...failure(error) })
     }
     if (request.kind === 'dispose') this.#port.close()
+  }
+
+  /** Nothing more can be done here: frees the engine, so that another may take its place, and says so to all that wait. */
+  async #end(error: unknown): Promise<void> {
+    // an engine that has failed may fail here too; why it did first is what callers need
+    await this.#engine.dispose().catch(() => undefined)
+    this.#send({ kind: 'fatal', ...failure(error) })
+    this.#port.close()
   }
 
   async #answer(request: Extract<Request, { call: number }>): Promise<Answer> {
@@ -99,6 +114,7 @@ class Host {
   }
 
   #variable(id: number): number {
+    if (this.#failed.has(id)) throw this.#failed.get(id)
     const variable = this.#variables.get(id)
     if (variable === undefined) throw new LabError('DISPOSED', `${this.#engine.name}: variable ${id} has been disposed`)
     return variable

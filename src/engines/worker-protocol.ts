@@ -29,5 +29,5 @@ export type Response =
   | { readonly kind: 'ready'; readonly device: string; readonly description: string }
   | { readonly kind: 'answer'; readonly call: number; readonly value: Answer }
   | { readonly kind: 'failure'; readonly call: number; readonly code: string; readonly message: string }
-  /** The engine could not start, or a request that nobody waits for has failed: it cannot go on. */
+  /** The engine could not start, or has failed for good. */
   | { readonly kind: 'fatal'; readonly code: string; readonly message: string }

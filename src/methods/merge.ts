@@ -1,9 +1,9 @@
 import type { Model } from '../model/model.js'
 import { parameterShapes } from '../model/parameters.js'
 import type { FileRange } from '../tensor/engine.js'
-import type { Tensor } from '../tensor/graph.js'
 import { cast } from '../tensor/ops/elementwise.js'
 import { realize } from '../tensor/program.js'
+import { Variable } from '../tensor/variable.js'
 
 /** A parameter of a plain model, read when its turn comes. */
 export interface PlainParameter {
@@ -17,16 +17,33 @@ export interface PlainParameter {
 
 /**
  * The parameters of the plain model that computes what this one does: an adapter is folded into the matrices that it
- * changes (W + (alpha / r) B A for LoRA), on the device and in f32; all others are as they are. The model stays as it is.
+ * changes (W + (alpha / r) B A for LoRA), on the device and in f32; all others are as they are. W is the weight of the
+ * file where there is one, whatever it was rounded to for training. The model stays as it is.
  */
-export function plainParameters({ config, engine, parameters, weights }: Model): PlainParameter[] {
+export function plainParameters(model: Model): PlainParameter[] {
+  const { config, parameters, weights } = model
   return [...parameterShapes(config)].map(([name, shape]) => {
-    const merged = weights.adapter?.merged(name, weights)
-    const fold = async (tensor: Tensor) => (await realize([tensor], { engine }))[0] as Float32Array
     const variable = parameters.get(name)!
-    const stored = variable.dtype === 'f32' ? null : cast(variable.value, 'f32')
-    const tensor = merged ?? stored
-    const read = async () => (tensor ? fold(tensor) : ((await variable.read()) as Float32Array))
-    return { name, shape, origin: merged ? null : variable.origin, read }
+    if (weights.adapter?.merged(name, weights)) return { name, shape, origin: null, read: () => folded(model, name) }
+    return { name, shape, origin: variable.origin, read: () => inFloat32(variable) }
   })
+}
+
+async function inFloat32(variable: Variable): Promise<Float32Array> {
+  const { dtype, value, engine } = variable
+  return (
+    dtype === 'f32' ? await variable.read() : (await realize([cast(value, 'f32')], { engine }))[0]
+  ) as Float32Array
+}
+
+/** A matrix with the adapter in it. The original elements are on the device for as long as this takes. */
+async function folded({ engine, parameters, weights }: Model, name: string): Promise<Float32Array> {
+  const { shape, origin } = parameters.get(name)!
+  const original = origin && new Variable(shape, 'f32', { kind: 'file', ...origin }, { engine, name })
+  const exact = (path: string) => (path === name && original ? original.value : weights(path))
+  try {
+    return (await realize([weights.adapter!.merged(name, exact)!], { engine }))[0] as Float32Array
+  } finally {
+    original?.dispose()
+  }
 }

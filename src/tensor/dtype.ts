@@ -1,3 +1,6 @@
+import { LabError } from '../util/errors.js'
+import { formatBytes } from '../util/format.js'
+
 /**
  * Element types of a tensor. `f32` is what arithmetic is done in; `f16` and `bf16` are storage types that are cast before
  * and after (`bf16` = the upper half of an f32); `i32` holds token ids and positions; `bool` holds masks, a byte each; `u8`
@@ -14,11 +17,19 @@ export function isFloat(dtype: DType): boolean {
   return dtype === 'f32' || dtype === 'f16' || dtype === 'bf16'
 }
 
-/** A zero-filled host array for `length` elements. */
+/** A zero-filled host array for `length` elements. @throws LabError OUT_OF_MEMORY with the bytes */
 export function hostArray(dtype: DType, length: number): HostArray {
-  if (dtype === 'f32') return new Float32Array(length)
-  if (dtype === 'i32') return new Int32Array(length)
-  return isByte(dtype) ? new Uint8Array(length) : new Uint16Array(length)
+  const bytes = length * bytesPerElement[dtype]
+  try {
+    return viewAs(dtype, new ArrayBuffer(bytes))
+  } catch (cause) {
+    // all that the runtime says is that the length is invalid, or that an allocation failed
+    throw new LabError(
+      'OUT_OF_MEMORY',
+      `no memory for ${length} elements of ${dtype} (${formatBytes(bytes)}); make the tensor smaller, or free others`,
+      { cause },
+    )
+  }
 }
 
 const arrayNames: Record<DType, HostArray[typeof Symbol.toStringTag]> = {

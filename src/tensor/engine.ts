@@ -12,6 +12,9 @@
  * - *Composite ops* named in `nativeOps` arrive whole; all others arrive decomposed into plain ops.
  * - *Order*: calls take effect in the order in which they were made.
  * - *Lifetime*: `dispose` frees everything; afterwards every call rejects with code ENGINE_CLOSED.
+ * - *Variables that fail*: when the first value of a variable, or one written later, cannot be had (no memory, a file that is
+ *   too short), every later use of that variable rejects with the reason; others are untouched. An engine that knows at once
+ *   may throw instead.
  * - *Errors* are LabErrors: OUT_OF_MEMORY (with sizes), ENGINE (what the runtime said), ABORTED, ENGINE_CLOSED.
  */
 import { LabError } from '../util/errors.js'
@@ -70,6 +73,8 @@ export interface Engine {
   readonly description: string
   /** Default `f32`. */
   readonly precision?: Precision
+  /** Why the engine can compute no more: it has failed for good or was disposed; null while it can. */
+  readonly ended: LabError | null
   /** Composite ops that this engine runs itself. */
   readonly nativeOps: ReadonlySet<string>
   createVariable(spec: TensorSpec, init: VariableInit): number
@@ -96,6 +101,8 @@ export interface Engine {
 
 let makeDefault: (() => Engine) | null = null
 let current: Engine | null = null
+/** Whether the factory made the current one; what a caller has set is never replaced by another. */
+let isMade = false
 
 /** Says how the default engine is made when a tensor is first realised without naming one. */
 export function setDefaultEngineFactory(factory: () => Engine): void {
@@ -105,13 +112,15 @@ export function setDefaultEngineFactory(factory: () => Engine): void {
 /** Makes `engine` the one that realises tensors from now on. */
 export function setDefaultEngine(engine: Engine | null): void {
   current = engine
+  isMade = false
 }
 
-/** The engine that realises tensors when none is named; started at its first use. */
+/** The engine that realises tensors when none is named; started at its first use, and anew when it has ended by itself. */
 export function defaultEngine(): Engine {
-  if (!current) {
+  if (!current || (isMade && current.ended)) {
     if (!makeDefault) throw new LabError('NO_ENGINE', 'no engine to run on: call setDefaultEngine(engine) first')
     current = makeDefault()
+    isMade = true
   }
   return current
 }

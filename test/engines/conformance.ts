@@ -1,4 +1,6 @@
 /** The suite that every engine passes: each op against the float64 reference, updates, inputs, errors, lifetime. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import '../../src/tensor/fluent.js'
@@ -7,14 +9,16 @@ import type { Engine } from '../../src/tensor/engine.js'
 import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, input, iota } from '../../src/tensor/leaf.js'
 import { add, cast, mul } from '../../src/tensor/ops/elementwise.js'
-import { update } from '../../src/tensor/ops/indexing.js'
+import { gather, update } from '../../src/tensor/ops/indexing.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { reshape } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
 import { compile, realize } from '../../src/tensor/program.js'
 import { sizeOf } from '../../src/tensor/shape.js'
 import { Variable } from '../../src/tensor/variable.js'
+import type { LabError } from '../../src/util/errors.js'
 import { keyOf, Prng } from '../../src/util/prng.js'
+import { temporaryDirectory } from '../support/temporary.js'
 import { type OpCase, opCases } from './op-cases.js'
 
 /** The f32 operands of a case; the same for every engine. */
@@ -115,6 +119,31 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
       w.dispose()
     })
 
+    it('hands out a reshaped variable with its old elements, whatever the update beside it writes', async () => {
+      const data = Float32Array.from({ length: 6 }, (_, i) => i)
+      const v = new Variable([2, 3], 'f32', { kind: 'host', data }, { engine })
+      const program = compile({ outputs: { old: reshape(v.value, [6]) }, updates: [[v, add(v.value, 10)]] })
+      expect([...(await program.run()).old]).toEqual([0, 1, 2, 3, 4, 5])
+      expect([...(await v.read())]).toEqual([10, 11, 12, 13, 14, 15])
+      v.dispose()
+    })
+
+    it('swaps variables through views of each other', async () => {
+      const a = new Variable([2, 1], 'f32', { kind: 'host', data: Float32Array.of(1, 2) }, { engine })
+      const b = new Variable([1, 2], 'f32', { kind: 'host', data: Float32Array.of(3, 4) }, { engine })
+      const swap = compile({
+        outputs: {},
+        updates: [
+          [a, reshape(b.value, [2, 1])],
+          [b, reshape(a.value, [1, 2])],
+        ],
+      })
+      await swap.run()
+      expect([...(await a.read()), ...(await b.read())]).toEqual([3, 4, 1, 2])
+      a.dispose()
+      b.dispose()
+    })
+
     it('writes rows of a cache in place', async () => {
       const cache = new Variable([4, 2], 'f32', { kind: 'zeros' }, { engine })
       const at = input('at', [1], 'i32')
@@ -171,6 +200,66 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
       await expect(program.run({ x: new Float32Array(2) }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
         code: 'ABORTED',
       })
+    })
+
+    it('tells who uses a variable that there is no memory for, and goes on', async () => {
+      const other = new Variable([2], 'f32', { kind: 'host', data: Float32Array.of(1, 2) }, { engine })
+      const use = async (work: (variable: Variable) => Promise<unknown>) => {
+        const huge = new Variable([2e6, 2e6], 'f32', { kind: 'zeros' }, { engine })
+        await work(huge).finally(() => huge.dispose())
+      }
+      const failure = { code: 'OUT_OF_MEMORY', message: expect.stringMatching(/16\.0 TB|16000000000000 bytes/) }
+      await expect(use(huge => huge.read())).rejects.toMatchObject(failure)
+      await expect(use(huge => realize([huge.value.mul(huge.value)]))).rejects.toMatchObject(failure)
+      expect([...(await other.read())]).toEqual([1, 2])
+      other.dispose()
+    })
+
+    it('tells who uses a variable whose file is too short or not there, and goes on', async () => {
+      const path = join(temporaryDirectory('conformance'), 'weights')
+      writeFileSync(path, new Uint8Array(6))
+      const other = new Variable([2], 'f32', { kind: 'host', data: Float32Array.of(1, 2) }, { engine })
+      const file = { kind: 'file', path, byteOffset: 2, byteLength: 8, dtype: 'f32' } as const
+      const read = async (init: typeof file) => {
+        const variable = new Variable([2], 'f32', init, { engine })
+        await variable.read().finally(() => variable.dispose())
+      }
+      await expect(read(file)).rejects.toMatchObject({ code: 'TRUNCATED', message: expect.stringContaining(path) })
+      await expect(read({ ...file, path: '/nowhere' })).rejects.toThrow(/nowhere/)
+      expect([...(await other.read())]).toEqual([1, 2])
+      other.dispose()
+    })
+
+    it('goes on after a run that failed and was to change nothing', async () => {
+      const table = new Variable([4, 1], 'f32', { kind: 'host', data: Float32Array.of(1, 2, 3, 4) }, { engine })
+      const rows = compile({ outputs: { rows: gather(table.value, input('ids', [1], 'i32')) } })
+      // a GPU clamps the id instead
+      await rows.run({ ids: Int32Array.of(7) }).catch(() => undefined)
+      expect(engine.ended).toBeNull()
+      expect([...(await rows.run({ ids: Int32Array.of(2) })).rows]).toEqual([3])
+      table.dispose()
+    })
+
+    // the last one, because an engine may end with it
+    it('leaves variables as they were when a run fails, or ends and says why', async () => {
+      const table = new Variable([4, 1], 'f32', { kind: 'host', data: new Float32Array(4) }, { engine })
+      const v = new Variable([1000], 'f32', { kind: 'host', data: new Float32Array(1000) }, { engine })
+      const program = compile({
+        outputs: { rows: gather(table.value, input('ids', [1], 'i32')) },
+        updates: [[v, add(v.value, 10)]],
+      })
+      const failure = await program.run({ ids: Int32Array.of(7) }).then(
+        () => null,
+        error => error as LabError,
+      )
+      if (engine.ended) {
+        expect(failure).toMatchObject({ code: 'ENGINE', message: engine.ended.message })
+        await expect(v.read()).rejects.toMatchObject({ code: 'ENGINE', message: failure!.message })
+        expect(() => new Variable([1], 'f32', { kind: 'zeros' }, { engine })).toThrow(failure!.message)
+      } else {
+        const expected = failure ? 0 : 10
+        expect((await v.read()).every(x => x === expected)).toBe(true)
+      }
     })
   })
 }

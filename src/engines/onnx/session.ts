@@ -4,6 +4,7 @@ import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { LabError } from '../../util/errors.js'
+import { halfDone } from '../half-done.js'
 import { inPlaceUpdates } from '../in-place.js'
 import { initialData } from '../initial-data.js'
 import { type EmittedModel, emitModel, nativeOps } from './emit.js'
@@ -48,6 +49,7 @@ export class OnnxSession implements Engine {
   readonly #programs = new Map<number, Compiled>()
   readonly #keys = new Map<string, number>()
   #nextId = 0
+  #ended: LabError | null = null
 
   /** @param profilePrefix onnxruntime profiles of every program are written to files of this prefix; null: none are */
   constructor(
@@ -59,7 +61,12 @@ export class OnnxSession implements Engine {
     return `onnxruntime ${this.api.version} on cpu, ${this.api.threads} threads, f32`
   }
 
+  get ended(): LabError | null {
+    return this.#ended
+  }
+
   createVariable(spec: TensorSpec, init: VariableInit): number {
+    this.#check()
     const id = this.#nextId++
     const map = mapOf(spec, init)
     const data = map ? viewAs(spec.dtype, map.bytes) : initialData(spec, init)
@@ -93,6 +100,7 @@ export class OnnxSession implements Engine {
   }
 
   async load(program: ProgramSpec, key: string): Promise<number> {
+    this.#check()
     const id = this.#keys.get(key) ?? this.#compile(program)
     this.#keys.set(key, id)
     return id
@@ -119,6 +127,7 @@ export class OnnxSession implements Engine {
   }
 
   async run(id: number, inputs: readonly HostArray[], slots: readonly number[]): Promise<HostArray[]> {
+    this.#check()
     const program = this.#programs.get(id)
     if (!program) throw new LabError('ENGINE', `no program ${id}`)
     const { spec, model } = program
@@ -142,12 +151,7 @@ export class OnnxSession implements Engine {
       const written = spec.updates.map(({ slot }, i) =>
         program.inPlace[i] ? variables[slot]!.tensor : this.#spareOf(variables[slot]!),
       )
-      this.api.run(
-        program.session,
-        program.names,
-        BigUint64Array.from([...given, ...state, ...codes]),
-        BigUint64Array.from([...results, ...written]),
-      )
+      this.#execute(program, [...given, ...state, ...codes], [...results, ...written])
       spec.updates.forEach(({ slot }, i) => {
         if (!program.inPlace[i]) swapSpare(variables[slot]!)
       })
@@ -157,7 +161,18 @@ export class OnnxSession implements Engine {
     }
   }
 
+  #execute({ session, names, inPlace }: Compiled, inputs: readonly Pointer[], results: readonly Pointer[]): void {
+    try {
+      this.api.run(session, names, BigUint64Array.from(inputs), BigUint64Array.from(results))
+    } catch (error) {
+      if (!inPlace.includes(true)) throw error
+      this.#ended = halfDone(error)
+      throw this.#ended
+    }
+  }
+
   async memory(): Promise<EngineMemory> {
+    this.#check()
     let [variableBytes, mappedBytes] = [0, 0]
     for (const { data, spare, map } of this.#variables.values()) {
       variableBytes += data.byteLength * (spare ? 2 : 1)
@@ -171,9 +186,15 @@ export class OnnxSession implements Engine {
     for (const { session } of this.#programs.values()) this.api.releaseSession(session)
     this.#programs.clear()
     this.#keys.clear()
+    this.#ended ??= new LabError('ENGINE_CLOSED', 'onnx: the engine has been disposed')
+  }
+
+  #check(): void {
+    if (this.#ended) throw this.#ended
   }
 
   #variable(id: number): DeviceVariable {
+    this.#check()
     const variable = this.#variables.get(id)
     if (!variable) throw new LabError('DISPOSED', `onnx: variable ${id} has been disposed`)
     return variable

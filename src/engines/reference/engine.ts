@@ -1,5 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
-import { type DType, type HostArray, viewAs } from '../../tensor/dtype.js'
+import type { DType, HostArray } from '../../tensor/dtype.js'
 import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import { bf16ToF32, f16ToF32 } from '../../tensor/half.js'
@@ -7,6 +6,7 @@ import { toHost } from '../../tensor/leaf.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { internal, LabError } from '../../util/errors.js'
+import { initialData } from '../initial-data.js'
 import { evaluate, type Value } from './kernels.js'
 
 /** The oracle: plain TypeScript loops in float64, on the calling thread. For tests and for checking gradients, not for training. */
@@ -19,11 +19,15 @@ export class ReferenceEngine implements Engine {
   readonly #programs = new Map<string, number>()
   readonly #specs: ProgramSpec[] = []
   #next = 0
-  #closed = false
+  #closed: LabError | null = null
+
+  get ended(): LabError | null {
+    return this.#closed
+  }
 
   createVariable(spec: TensorSpec, init: VariableInit): number {
     this.#check()
-    this.#variables.set(this.#next, { ...spec, data: initial(spec, init) })
+    this.#variables.set(this.#next, { ...spec, data: decode(initialData(spec, init), spec.dtype) })
     return this.#next++
   }
 
@@ -108,7 +112,7 @@ export class ReferenceEngine implements Engine {
   }
 
   async dispose(): Promise<void> {
-    this.#closed = true
+    this.#closed = new LabError('ENGINE_CLOSED', 'reference: the engine has been disposed')
     this.#variables.clear()
   }
 
@@ -120,7 +124,7 @@ export class ReferenceEngine implements Engine {
   }
 
   #check(): void {
-    if (this.#closed) throw new LabError('ENGINE_CLOSED', 'reference: the engine has been disposed')
+    if (this.#closed) throw this.#closed
   }
 }
 
@@ -129,18 +133,4 @@ function decode(data: ArrayLike<number>, dtype: DType): Float64Array {
   if (data instanceof Float64Array) return data.slice()
   if (dtype === 'f16') return Float64Array.from(data, f16ToF32)
   return dtype === 'bf16' ? Float64Array.from(data, bf16ToF32) : Float64Array.from(data)
-}
-
-function initial(spec: TensorSpec, init: VariableInit): Float64Array {
-  if (init.kind === 'zeros') return new Float64Array(sizeOf(spec.shape))
-  if (init.kind === 'host') return decode(init.data, spec.dtype)
-  const bytes = new Uint8Array(init.byteLength)
-  const fd = openSync(init.path, 'r')
-  try {
-    readSync(fd, bytes, 0, init.byteLength, init.byteOffset)
-  } finally {
-    closeSync(fd)
-  }
-  const stored = decode(viewAs(init.dtype, bytes.buffer), init.dtype)
-  return spec.dtype === init.dtype || spec.dtype === 'f32' ? stored : decode(toHost(stored, spec.dtype), spec.dtype)
 }

@@ -39,6 +39,8 @@ export class TfjsEngine implements Engine {
   readonly #sliceMs: number
   readonly #note: string
   readonly #variables = new Map<number, Slot>()
+  /** Why a variable has no value. */
+  readonly #failed = new Map<number, LabError>()
   readonly #programs = new Map<string, TfProgram>()
   readonly #loaded: TfProgram[] = []
   #tail: Promise<unknown>
@@ -55,6 +57,10 @@ export class TfjsEngine implements Engine {
     this.#tail = this.#start()
   }
 
+  get ended(): LabError | null {
+    return this.#closed
+  }
+
   get description(): string {
     return `tfjs ${this.#tf.version_core} on ${this.device}${this.#note}, f32`
   }
@@ -68,7 +74,7 @@ export class TfjsEngine implements Engine {
     this.#check()
     const id = this.#nextId++
     const kept: VariableInit = init.kind === 'host' && !init.transfer ? { ...init, data: init.data.slice() } : init
-    this.#order(() => {
+    this.#order(id, () => {
       this.#variables.set(id, { spec, tensor: upload(this.#tf, initialData(spec, kept), spec) })
     })
     return id
@@ -84,7 +90,7 @@ export class TfjsEngine implements Engine {
   writeVariable(variable: number, data: HostArray): void {
     this.#check()
     const copy = data.slice()
-    this.#order(() => {
+    this.#order(variable, () => {
       const slot = this.#slot(variable)
       replace(slot, upload(this.#tf, copy, slot.spec))
     })
@@ -92,9 +98,10 @@ export class TfjsEngine implements Engine {
 
   disposeVariable(variable: number): void {
     if (this.#closed) return
-    this.#order(() => {
+    this.#order(variable, () => {
       this.#variables.get(variable)?.tensor.dispose()
       this.#variables.delete(variable)
+      this.#failed.delete(variable)
     })
   }
 
@@ -246,9 +253,9 @@ export class TfjsEngine implements Engine {
     return told
   }
 
-  /** {@link queue} for calls that nobody waits for: when one fails, the engine cannot go on. */
-  #order(work: () => void): void {
-    this.#queue(() => this.#onBackend(work)).catch(error => this.#fail(error))
+  /** {@link queue} for calls that nobody waits for: when one fails, who uses the variable is told. */
+  #order(variable: number, work: () => void): void {
+    this.#queue(() => this.#onBackend(work)).catch((error: LabError) => this.#failed.set(variable, error))
   }
 
   /** Every later call is told why. */
@@ -257,6 +264,8 @@ export class TfjsEngine implements Engine {
   }
 
   #slot(variable: number): Slot {
+    const failure = this.#failed.get(variable)
+    if (failure) throw failure
     const slot = this.#variables.get(variable)
     if (!slot) throw new LabError('DISPOSED', `tfjs: variable ${variable} has been disposed`)
     return slot

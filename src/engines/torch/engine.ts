@@ -89,6 +89,10 @@ export class TorchEngine implements Engine {
     )
   }
 
+  get ended(): LabError | null {
+    return this.#closed
+  }
+
   /** Complete once the process has answered a first call. */
   get description(): string {
     if (!this.#found) return `PyTorch (starting) on ${this.device}, ${this.precision}`

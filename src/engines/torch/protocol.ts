@@ -12,8 +12,8 @@ export interface WorkerOptions {
   readonly threads: number
   readonly precision: Precision
   readonly compile: CompileMode
-  /** Directory of the files through which large tensors cross; the process removes it at its end. */
-  readonly shared: string
+  /** Directories of the files through which large tensors cross, nearest first; the process removes them at its end. */
+  readonly shared: readonly string[]
   /** Descriptor whose end is the end of the lab; null where processes cannot be forked. */
   readonly lifeline: number | null
 }

@@ -40,7 +40,7 @@ export class WorkerProcess {
   constructor(python: string, options: Omit<WorkerOptions, 'shared' | 'lifeline'>, events: WorkerEvents) {
     this.python = python
     this.#events = events
-    const full: WorkerOptions = { ...options, shared: this.#files.directory, lifeline: this.#forks ? 3 : null }
+    const full: WorkerOptions = { ...options, shared: this.#files.directories, lifeline: this.#forks ? 3 : null }
     this.#child = spawn(python, [script, JSON.stringify(full)], {
       stdio: ['pipe', 'pipe', 'pipe', ...(this.#forks ? ['pipe' as const] : [])],
       detached: this.#forks,

@@ -1,11 +1,12 @@
 """The lab's PyTorch process: keeps variables, compiles programs that arrive as data, runs them, answers.
 
-usage: worker.py '{"device": "cpu", "threads": 2, "precision": "f32", "compile": "auto", "shared": "/dev/shm/...", "lifeline": 3}'
+usage: worker.py '{"device": "cpu", "threads": 2, "precision": "f32", "compile": "auto", "shared": ["/dev/shm/..."], "lifeline": 3}'
 
 Frames on stdin and on what was stdout at the start: u32 length of a JSON header, the header, its blobs. A blob in the header is
 {"bytes": n}, and follows the header, or {"bytes": n, "path": p}: a file that the receiver removes. All integers are little-endian.
 Requests are handled in order; those with `call` are answered. Whatever anyone prints goes to stderr.
 """
+import errno
 import json
 import os
 import signal
@@ -30,7 +31,8 @@ def guard(lifeline, shared):
         pass
     import shutil
 
-    shutil.rmtree(shared, ignore_errors=True)
+    for directory in shared:
+        shutil.rmtree(directory, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -44,6 +46,23 @@ requests = os.fdopen(0, "rb", 1 << 20)
 SHARED_BYTES = 1 << 20
 
 
+def put(name, blob):
+    """Writes a blob where the lab finds it, in the nearest directory that has room; its path."""
+    for directory in options["shared"]:
+        path = os.path.join(directory, name)
+        try:
+            with open(path, "wb") as file:
+                file.write(blob)
+            return path
+        except OSError as error:
+            os.unlink(path)
+            if error.errno != errno.ENOSPC:
+                raise
+    places = " or ".join(os.path.dirname(directory) for directory in options["shared"])
+    # a run has taken effect by then, so it cannot be said to have failed alone
+    raise Fatal("ENGINE", f"torch: no room for {blob.nbytes} bytes in {places}: free some, or name a larger place in TMPDIR")
+
+
 def send(header, blobs=()):
     refs, inline = [], []
     for n, blob in enumerate(blobs):
@@ -51,10 +70,7 @@ def send(header, blobs=()):
             refs.append({"bytes": blob.nbytes})
             inline.append(blob)
             continue
-        path = os.path.join(options["shared"], f"answer-{header['call']}-{n}")
-        with open(path, "wb") as file:
-            file.write(blob)
-        refs.append({"bytes": blob.nbytes, "path": path})
+        refs.append({"bytes": blob.nbytes, "path": put(f"answer-{header['call']}-{n}", blob)})
     text = json.dumps({**header, "blobs": refs}).encode()
     answers.write(len(text).to_bytes(4, "little") + text)
     for blob in inline:
@@ -168,6 +184,8 @@ class Session:
         self.device = open_device(options["device"])
         self.half = options["precision"] == "bf16"
         self.variables, self.programs = {}, {}
+        # why a variable has no value: code and message, by number
+        self.failed = {}
         torch.set_num_threads(options["threads"])
         if self.device.type == "cpu":
             # sums over rows that share an index would else depend on which thread comes first
@@ -212,6 +230,8 @@ class Session:
         return tensor
 
     def variable(self, number):
+        if number in self.failed:
+            raise WorkerError(*self.failed[number])
         if number not in self.variables:
             raise WorkerError("DISPOSED", f"torch: variable {number} has been disposed")
         return self.variables[number]
@@ -222,6 +242,7 @@ class Session:
 
     def disposeVariable(self, request, blobs):
         self.variables.pop(request["id"], None)
+        self.failed.pop(request["id"], None)
 
     def readVariable(self, request, blobs):
         return None, self.bytes_of([self.variable(request["id"]).tensor])
@@ -330,9 +351,13 @@ def answer(header, blobs):
             session.kept = None
     except Exception as error:
         code, message = failure(error)
-        if call is None or isinstance(error, Fatal):
+        if isinstance(error, Fatal):
             quit_with(code, message)
-        send({"kind": "failure", "call": call, "code": code, "message": message})
+        if call is None:
+            # nobody waits for an answer: who uses the variable is told
+            session.failed[header["id"]] = (code, message)
+        else:
+            send({"kind": "failure", "call": call, "code": code, "message": message})
 
 
 def main():

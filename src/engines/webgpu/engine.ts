@@ -5,6 +5,7 @@ import type { ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { LabError } from '../../util/errors.js'
 import { formatBytes } from '../../util/format.js'
+import { halfDone } from '../half-done.js'
 import { inPlaceUpdates } from '../in-place.js'
 import { initialData } from '../initial-data.js'
 import { ModelBuilder } from '../onnx/model-builder.js'
@@ -63,6 +64,10 @@ export class WebGpuEngine implements Engine {
     const ort = new OrtApi(threads)
     this.#api = new DeviceApi(ort, smallestModel())
     this.description = `onnxruntime ${ort.version} on webgpu: ${adapter.description}, f32`
+  }
+
+  get ended(): LabError | null {
+    return this.#closed
   }
 
   createVariable(spec: TensorSpec, init: VariableInit): number {
@@ -184,8 +189,9 @@ export class WebGpuEngine implements Engine {
   /** What a run that failed means: one that writes into variables may have changed some of them, so the engine ends. */
   #failed(error: unknown, hasWritten: boolean): unknown {
     const failure = this.#asOutOfMemory(error)
-    if (hasWritten && failure instanceof LabError) this.#closed = failure
-    return failure
+    if (!hasWritten) return failure
+    this.#closed = halfDone(failure)
+    return this.#closed
   }
 
   /** The device says only later that it had no memory for a buffer: whatever then uses it is invalid. */

@@ -46,7 +46,7 @@ export function webGpuEngine(
   device: WebGpuDevice,
   { threads = availableParallelism(), profilePrefix = null }: WebGpuOptions = {},
 ): WorkerEngine {
-  if (living) {
+  if (living && !living.ended) {
     throw new LabError('ENGINE', `${device}: this process already has an engine on ${living.device}; dispose it first`)
   }
   living = new WebGpuWorkerEngine(device, {

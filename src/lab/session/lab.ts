@@ -60,7 +60,11 @@ export class Lab {
   readonly #engineOptions: EngineOptions
   #device: string
   #engine: Engine | null = null
+  /** The last engine that ended by itself, until it has freed what it held. */
+  #ending: Promise<void> = Promise.resolve()
   #live: LiveModel | null = null
+  /** Why there is no live model any more, after its engine has ended. */
+  #lost: LabError | null = null
   #origin: string | null = null
   #plan: ExpansionPlan | null = null
   readonly #data: SessionData
@@ -85,17 +89,19 @@ export class Lab {
     return this.#device
   }
 
-  /** The engine, started on first use. */
+  /** The engine, started on first use, and anew when the one before has ended by itself. */
   get engine(): Engine {
+    this.#dropEnded()
     this.#engine ??= createEngine(this.#device, this.#engineOptions)
     return this.#engine
   }
 
   get isLoaded(): boolean {
+    this.#dropEnded()
     return this.#live !== null
   }
 
-  /** The live model. @throws LabError SESSION_EMPTY before one is loaded */
+  /** The live model. @throws LabError SESSION_EMPTY before one is loaded, SESSION_LOST when its engine has ended */
   get model(): Model {
     return this.#loaded().model
   }
@@ -130,8 +136,7 @@ export class Lab {
   async load(where = 'demo'): Promise<LayerMap> {
     const load = async () => LiveModel.load(await this.#directoryOf(where), this.engine)
     const live = await this.#alone('load a model', load)
-    this.#live?.dispose()
-    this.#live = live
+    this.#replace(live)
     this.#origin = where
     this.#plan = null
     if (where === 'demo') this.#data.takeDemo()
@@ -255,8 +260,7 @@ export class Lab {
       engine: this.engine,
       device: this.#device,
       onLive: live => {
-        this.#live?.dispose()
-        this.#live = live
+        this.#replace(live)
         this.#origin = runDir
         this.#changed('model')
       },
@@ -379,6 +383,7 @@ export class Lab {
   }
 
   async #moveTo(device: string): Promise<void> {
+    this.#dropEnded()
     const live = this.#live
     if (live?.isChanged)
       throw new LabError(
@@ -428,8 +433,32 @@ export class Lab {
     this.#server = null
     this.#live?.dispose()
     this.#live = null
+    this.#lost = null
     await this.#engine?.dispose()
     this.#engine = null
+    await this.#ending
+  }
+
+  #replace(live: LiveModel): void {
+    this.#live?.dispose()
+    this.#live = live
+    this.#lost = null
+  }
+
+  /** Forgets an engine that has ended by itself, and the model that lived on it; the next use starts another one. */
+  #dropEnded(): void {
+    const reason = this.#engine?.ended
+    if (!reason) return
+    this.#ending = this.#engine!.dispose()
+    this.#engine = null
+    if (!this.#live) return
+    this.#live.dispose()
+    this.#live = null
+    this.#lost = new LabError(
+      'SESSION_LOST',
+      `the engine has ended, and the live model with it (${reason.message}): await lab.load(dir), or lab.resume(run); the next one starts by itself`,
+      { cause: reason },
+    )
   }
 
   #begin(options: TrainingRunOptions): TrainingRun {
@@ -451,6 +480,8 @@ export class Lab {
   }
 
   #loaded(): LiveModel {
+    this.#dropEnded()
+    if (this.#lost) throw this.#lost
     if (!this.#live)
       throw new LabError(
         'SESSION_EMPTY',

@@ -3,6 +3,11 @@ import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Lab } from '../../../src/index.js'
+import { input } from '../../../src/tensor/leaf.js'
+import { add } from '../../../src/tensor/ops/elementwise.js'
+import { gather } from '../../../src/tensor/ops/indexing.js'
+import { compile } from '../../../src/tensor/program.js'
+import { Variable } from '../../../src/tensor/variable.js'
 import { TokenizerPool } from '../../../src/tokenizer/pool.js'
 import { readMetrics } from '../../../src/train/metrics.js'
 import { temporaryDirectory } from '../../support/temporary.js'
@@ -64,6 +69,38 @@ describe('another device', () => {
     const proof = await lab.verify()
     expect(proof.identical).toBe(false)
     expect(proof.gatesClosed).not.toBeNull()
+  })
+})
+
+describe('an engine', () => {
+  it('that has no memory for a tensor of a cell goes on with the live model', async () => {
+    await session('runs-huge')
+    const huge = new Variable([200_000, 200_000], 'f32', { kind: 'zeros' }, { engine: lab.engine })
+    await expect(huge.read()).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      message: expect.stringMatching(/40000000000 elements of f32 \(160 GB\)/),
+    })
+    expect(lab.isLoaded).toBe(true)
+    expect(await lab.generate('the river', { maxNewTokens: 2 })).not.toBe('')
+  })
+
+  it('that has ended is told with the model that it had, and the next model starts another one', async () => {
+    await session('runs-ended')
+    const before = await lab.generate('the river', { maxNewTokens: 2 })
+    const engine = lab.engine
+    const table = new Variable([4, 1], 'f32', { kind: 'zeros' }, { engine })
+    const state = new Variable([1000], 'f32', { kind: 'zeros' }, { engine })
+    const rows = gather(table.value, input('ids', [1], 'i32'))
+    const program = compile({ outputs: { rows }, updates: [[state, add(state.value, 1)]] })
+    await expect(program.run({ ids: Int32Array.of(9) })).rejects.toMatchObject({ code: 'ENGINE' })
+    expect(lab.isLoaded).toBe(false)
+    await expect(lab.generate('the river')).rejects.toMatchObject({
+      code: 'SESSION_LOST',
+      message: expect.stringMatching(/half done.*lab\.load/),
+    })
+    await lab.load('base')
+    expect(lab.engine).not.toBe(engine)
+    expect(await lab.generate('the river', { maxNewTokens: 2 })).toBe(before)
   })
 })
 
