@@ -61,14 +61,20 @@ function securityHeaders(port: number, canBeFramed: boolean): Record<string, str
   }
 }
 
+/** What a request asks for; null when that is no address, as `//`. */
+export function urlOf({ url = '/' }: IncomingMessage): URL | null {
+  return URL.canParse(url, 'http://localhost') ? new URL(url, 'http://localhost') : null
+}
+
 /** Answers one request. Whoever has no token learns nothing but that there is a server. */
 export async function answer(request: IncomingMessage, response: ServerResponse, world: RouteWorld): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://localhost')
-  const isEmbedded = url.pathname === '/embed'
+  const url = urlOf(request)
+  const isEmbedded = url?.pathname === '/embed'
   const headers = securityHeaders(world.port, isEmbedded)
   const send = ({ status = 200, type, body, headers: more = {} }: Answer) =>
     response.writeHead(status, { 'content-type': type, ...headers, ...more }).end(body)
   if (!isOwnHost(request, world.port)) return void send(text(403, 'unknown host'))
+  if (url === null) return void send(text(400, 'not an address'))
   if (url.pathname === '/ticket') return void send(await exchange(request, world))
   if (!isOwnOrigin(request, world.port)) return void send(text(403, 'foreign origin'))
   if (world.access.permissionOf(url.searchParams.get('token')) === null)

@@ -10,7 +10,7 @@ import { control, type LiveControls, type LiveWalk } from './controls.js'
 import { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import type { ClientMessage, RunRow } from './protocol.js'
-import { answer, type RouteWorld } from './routes.js'
+import { answer, type RouteWorld, urlOf } from './routes.js'
 import { RunFolder } from './run-folder.js'
 
 const ADDRESS = '127.0.0.1'
@@ -186,10 +186,15 @@ export class LiveServer implements ClientWorld, RouteWorld {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
-    const url = new URL(request.url ?? '/', 'http://localhost')
-    const permission = this.access.permissionOf(url.searchParams.get('token'))
-    if (!isOwnHost(request, this.port) || !isOwnOrigin(request, this.port)) refuse('403 Forbidden')
+    // a peer that breaks off, refused or not, ends its own connection and nothing else
+    socket.on('error', () => socket.destroy())
+    // a refused peer may leave its own side open for ever; this one is closed all the same
+    const refuse = (status: string) =>
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
+    if (!isOwnHost(request, this.port) || !isOwnOrigin(request, this.port)) return void refuse('403 Forbidden')
+    const url = urlOf(request)
+    const permission = this.access.permissionOf(url?.searchParams.get('token') ?? null)
+    if (url === null) refuse('400 Bad Request')
     else if (permission === null) refuse('401 Unauthorized')
     else if (url.pathname !== '/live') refuse('404 Not Found')
     else if (this.#clients.size >= MAX_CLIENTS) refuse('503 Service Unavailable')

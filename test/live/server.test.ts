@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { LiveControls } from '../../src/live/controls.js'
@@ -188,6 +190,30 @@ describe('who may come in', () => {
     expect(await opening(address, { origin: `http://127.0.0.1:${server.port}` })).toBe('open')
     expect(await opening(address, { host: `evil.example:${server.port}` })).toContain('403')
     expect(await opening(address.replace('/live', '/other'))).toContain('404')
+  })
+
+  it('and nobody brings the server down by asking to', async () => {
+    const server = await LiveServer.start({ runs: [join(root, 'access')] })
+    const upgrade = (path: string) =>
+      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+    const refused = async (path: string) => {
+      const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('error', () => {})
+      socket.write(upgrade(path))
+      return [socket, String((await once(socket, 'data'))[0]).split('\r\n')[0]] as const
+    }
+    expect((await refused('//'))[1]).toBe('HTTP/1.1 400 Bad Request')
+    expect(await statusOf(`http://127.0.0.1:${server.port}//`, {})).toBe(400)
+    // one that resets while it is refused
+    const rude = connect(server.port, '127.0.0.1')
+    rude.write(upgrade('/live'), () => rude.resetAndDestroy())
+    await once(rude, 'close')
+    // and one that never closes its side
+    const [halfOpen, status] = await refused('/live')
+    expect(status).toBe('HTTP/1.1 401 Unauthorized')
+    expect((await part(server, '/runs')).status).toBe(200)
+    await server.close()
+    halfOpen.destroy()
   })
 
   it('serves pages that load nothing from elsewhere and cannot be framed but in a notebook of this machine', async () => {
