@@ -175,14 +175,17 @@ export class LiveServer implements ClientWorld, RouteWorld {
   }
 
   async #read(): Promise<void> {
-    if (this.#ticks++ % SCAN_TICKS === 0 || this.#clients.size === 0) this.#folder.scan()
-    await this.#folder.update()
+    try {
+      if (this.#ticks++ % SCAN_TICKS === 0 || this.#clients.size === 0) this.#folder.scan()
+    } finally {
+      await this.#folder.update()
+    }
   }
 
   async #tick(): Promise<void> {
     if (this.#clients.size === 0 || this.#updating) return
-    await this.update()
-    for (const client of this.#clients.values()) await client.tick()
+    const problem = await this.update().then(() => null, messageOf)
+    for (const client of this.#clients.values()) await client.tick(problem)
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -357,6 +357,27 @@ describe('runs', () => {
     })
   })
 
+  it('that cannot be read or drawn leave the others alone', async () => {
+    const dir = join(root, 'unreadable')
+    const [torn, odd] = ['a torn', 'b odd'].map(name => new FakeRun(dir, name))
+    writeFileSync(join(torn!.dir, 'run.json'), '{"recipe":')
+    writeFileSync(join(odd!.dir, 'run.json'), '{"recipe":{"steps":9},"layerMap":{"rows":7}}')
+    const good = new FakeRun(dir, 'c good')
+    for (const run of [torn!, odd!, good]) run.train(10)
+    const server = await serve(dir)
+    const watcher = await watch(server.readUrl)
+    watcher.say({ type: 'view', figures: ['layer-map', 'loss'], view: {} })
+    const { runs } = await watcher.until('runs', message => message.runs.length === 3 && message.runs[2]!.next > 0)
+    expect(runs.map(run => [run.step, run.problem])).toEqual([
+      [10, expect.stringContaining('JSON')],
+      [10, null],
+      [10, null],
+    ])
+    expect((await watcher.until('error')).message).not.toBe('')
+    await watcher.until('figure', message => message.figure === 'loss')
+    expect(watcher.messages.filter(message => message.type === 'error')).toHaveLength(1)
+  })
+
   it('may be one directory, and never a file', async () => {
     const server = await serve(join(root, 'later', 'first'))
     expect(((await (await part(server, '/runs')).json()) as { name: string }[]).map(run => run.name)).toEqual(['first'])
