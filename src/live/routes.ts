@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 import { type RunFigureName, runFigureNames } from '../forgetting/figures.js'
 import { figureCsv } from '../plot/csv.js'
 import { plotlyPath } from '../plot/plotly-source.js'
@@ -80,17 +81,21 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
   if (world.access.permissionOf(url.searchParams.get('token')) === null)
     return void send(text(401, 'The token is missing or wrong. Open the address that was printed.'))
   if (request.method !== 'GET') return void send(text(405, 'only GET'))
-  if (url.pathname === '/plotly.js') {
-    response.writeHead(200, { 'content-type': 'text/javascript', ...headers, 'cache-control': 'private, max-age=3600' })
-    createReadStream(plotlyPath()).pipe(response)
-    return
-  }
   try {
-    send(await page(url, world))
+    if (url.pathname === '/plotly.js') await sendPlotly(response, headers)
+    else send(await page(url, world))
   } catch (error) {
+    // the browser went away in the middle, or the file could not be read to its end
+    if (response.headersSent) return void response.destroy()
     const isAsked = error instanceof LabError && error.code !== 'INTERNAL'
     send(text(isAsked ? 400 : 500, messageOf(error)))
   }
+}
+
+async function sendPlotly(response: ServerResponse, headers: Record<string, string>): Promise<void> {
+  const source = createReadStream(plotlyPath())
+  response.writeHead(200, { 'content-type': 'text/javascript', ...headers, 'cache-control': 'private, max-age=3600' })
+  await pipeline(source, response)
 }
 
 async function page(url: URL, world: RouteWorld): Promise<Answer> {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { get } from 'node:http'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { get, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
@@ -236,6 +236,26 @@ describe('who may come in', () => {
     expect((await part(server, '/runs', await given.text())).status).toBe(200)
     expect((await exchange(ticket, 'http://localhost:8888')).status).toBe(401)
     expect((await exchange('x'.repeat(10_000), 'http://localhost:8888')).status).toBe(401)
+  })
+})
+
+describe.skipIf(!existsSync('/proc/self/fd'))('plotly.js', () => {
+  it('is closed again when the browser goes away in the middle of it', async () => {
+    const server = await serve(join(root, 'access'))
+    const openFiles = () =>
+      readdirSync('/proc/self/fd').filter(fd => {
+        const path = `/proc/self/fd/${fd}`
+        return existsSync(path) && readlinkSync(path).endsWith('plotly.js')
+      }).length
+    for (let i = 0; i < 5; i++) {
+      const request = get(new URL(`/plotly.js?token=${server.access.tokens.read}`, server.url))
+      request.on('error', () => {})
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      await once(response, 'readable')
+      expect(openFiles()).toBe(1)
+      response.destroy()
+      await expect.poll(openFiles).toBe(0)
+    }
   })
 })
 
