@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { assignColors, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
-import { Access, isOwnHost, isOwnOrigin, type LiveTokens, type Permission } from './access.js'
+import { Access, isOwnHost, isOwnOrigin, type LiveTokens } from './access.js'
 import { type ClientWorld, LiveClient } from './client.js'
 import { control, type LiveControls, type LiveWalk } from './controls.js'
 import { FigureDrawer } from './draw.js'
@@ -51,7 +51,7 @@ export class LiveServer implements ClientWorld, RouteWorld {
   readonly #controls: LiveControls | null
   readonly #http: Server
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES })
-  readonly #clients = new Map<WebSocket, LiveClient>()
+  readonly #clients = new Map<WebSocket, { client: LiveClient; token: string }>()
   readonly #timers: NodeJS.Timeout[]
   #updating: Promise<void> | null = null
   #ticks = 0
@@ -108,6 +108,11 @@ export class LiveServer implements ClientWorld, RouteWorld {
   /** Pages that are open. */
   get clients(): number {
     return this.#clients.size
+  }
+
+  /** Those of them that came by a ticket. */
+  clientsOf(ticket: string): number {
+    return [...this.#clients.values()].filter(({ token }) => this.access.isFrom(ticket, token)).length
   }
 
   runs(): readonly LiveRun[] {
@@ -185,7 +190,7 @@ export class LiveServer implements ClientWorld, RouteWorld {
   async #tick(): Promise<void> {
     if (this.#clients.size === 0 || this.#updating) return
     const problem = await this.update().then(() => null, messageOf)
-    for (const client of this.#clients.values()) await client.tick(problem)
+    for (const { client } of this.#clients.values()) await client.tick(problem)
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -196,16 +201,17 @@ export class LiveServer implements ClientWorld, RouteWorld {
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
     if (!isOwnHost(request, this.port) || !isOwnOrigin(request, this.port)) return void refuse('403 Forbidden')
     const url = urlOf(request)
-    const permission = this.access.permissionOf(url?.searchParams.get('token') ?? null)
+    const token = url?.searchParams.get('token') ?? ''
     if (url === null) refuse('400 Bad Request')
-    else if (permission === null) refuse('401 Unauthorized')
+    else if (this.access.permissionOf(token) === null) refuse('401 Unauthorized')
     else if (url.pathname !== '/live') refuse('404 Not Found')
     else if (this.#clients.size >= MAX_CLIENTS) refuse('503 Service Unavailable')
-    else this.#sockets.handleUpgrade(request, socket, head, opened => this.#open(opened, permission))
+    else this.#sockets.handleUpgrade(request, socket, head, opened => this.#open(opened, token))
   }
 
-  #open(socket: WebSocket, permission: Permission): void {
-    this.#clients.set(socket, new LiveClient(socket, permission, this))
+  #open(socket: WebSocket, token: string): void {
+    const client = new LiveClient(socket, this.access.permissionOf(token)!, this)
+    this.#clients.set(socket, { client, token })
     waiting.delete(socket)
     socket.on('pong', () => waiting.delete(socket))
     socket.on('close', () => this.#clients.delete(socket))
