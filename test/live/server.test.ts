@@ -170,7 +170,7 @@ describe('who may come in', () => {
     const dir = join(root, 'access')
     new FakeRun(dir, 'a')
     const server = await serve(dir)
-    for (const path of ['/', '/embed', '/plotly.js', '/page.js', '/runs', '/runs/a/metrics', '/figures/loss.svg'])
+    for (const path of ['/', '/embed', '/page.js', '/runs', '/runs/a/metrics', '/figures/loss.svg'])
       for (const token of ['', 'wrong']) expect((await part(server, path, token)).status, path).toBe(401)
     expect(await statusOf(server.readUrl, {})).toBe(200)
     expect(await statusOf(server.readUrl, { origin: 'http://evil.example' })).toBe(403)
@@ -239,24 +239,48 @@ describe('who may come in', () => {
   })
 })
 
-describe.skipIf(!existsSync('/proc/self/fd'))('plotly.js', () => {
-  it('is closed again when the browser goes away in the middle of it', async () => {
+describe('plotly.js', () => {
+  const addressOf = async (server: LiveServer, page: string) => {
+    const html = await (await part(server, page)).text()
+    return new URL(/src="([^"]*plotly[^"]*)"/.exec(html)![1]!, server.url)
+  }
+
+  it('has one address for all tokens, so that it is loaded once, and by pages of this server alone', async () => {
     const server = await serve(join(root, 'access'))
-    const openFiles = () =>
-      readdirSync('/proc/self/fd').filter(fd => {
-        const path = `/proc/self/fd/${fd}`
-        return existsSync(path) && readlinkSync(path).endsWith('plotly.js')
-      }).length
-    for (let i = 0; i < 5; i++) {
-      const request = get(new URL(`/plotly.js?token=${server.access.tokens.read}`, server.url))
-      request.on('error', () => {})
-      const [response] = (await once(request, 'response')) as [IncomingMessage]
-      await once(response, 'readable')
-      expect(openFiles()).toBe(1)
-      response.destroy()
-      await expect.poll(openFiles).toBe(0)
-    }
+    const address = await addressOf(server, '/')
+    const token = server.access.redeem(server.access.issueTicket('read'))!
+    const embedded = await (await part(server, '/embed', token)).text()
+    expect(embedded).toContain(`src="${address.pathname}"`)
+    expect(address.search).toBe('')
+    const answer = await fetch(address)
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, expect.stringContaining('immutable')])
+    expect(answer.headers.get('cross-origin-resource-policy')).toBe('same-origin')
+    await answer.body!.cancel()
+    expect(await statusOf(address.href.replace('plotly-', 'plotly-0'), {})).toBe(404)
+    expect(await statusOf(address.href, { host: `evil.example:${server.port}` })).toBe(403)
+    expect(await statusOf(address.href, { origin: 'http://evil.example' })).toBe(403)
   })
+
+  it.skipIf(!existsSync('/proc/self/fd'))(
+    'is closed again when the browser goes away in the middle of it',
+    async () => {
+      const server = await serve(join(root, 'access'))
+      const openFiles = () =>
+        readdirSync('/proc/self/fd').filter(fd => {
+          const path = `/proc/self/fd/${fd}`
+          return existsSync(path) && readlinkSync(path).endsWith('plotly.js')
+        }).length
+      for (let i = 0; i < 5; i++) {
+        const request = get(await addressOf(server, '/'))
+        request.on('error', () => {})
+        const [response] = (await once(request, 'response')) as [IncomingMessage]
+        await once(response, 'readable')
+        expect(openFiles()).toBe(1)
+        response.destroy()
+        await expect.poll(openFiles).toBe(0)
+      }
+    },
+  )
 })
 
 describe('what may be said', () => {
