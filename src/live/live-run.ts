@@ -66,7 +66,7 @@ export class LiveRun {
     return this.#resets
   }
 
-  /** Whether its file has been read to the end once. */
+  /** Whether its file has been read to the end, or to a bad line, once. */
   get isRead(): boolean {
     return this.#isRead
   }
@@ -85,6 +85,8 @@ export class LiveRun {
       this.#problem = null
     } catch (error) {
       this.#problem = messageOf(error)
+      // what comes before a bad line is all that there is to read
+      this.#isRead ||= this.tail.next > 0
     }
   }
 
