@@ -138,18 +138,22 @@ describe('figures', () => {
 
   it('leave out hidden runs, whose colours the others do not take', async () => {
     const dir = join(root, 'hidden')
-    for (const name of ['expansion', 'full']) new FakeRun(dir, name).train(3)
+    // two names that want the same colour: one of them must take another
+    for (const name of ['expansion', 'expansion-2']) new FakeRun(dir, name).train(30)
     const server = await serve(dir)
-    const names = async (hidden: string[]) => {
-      const url = new URL('/figures/loss.json', server.url)
+    const drawn = async (name: string, hidden: string[]) => {
+      const url = new URL(`/figures/${name}.json`, server.url)
       url.searchParams.set('view', JSON.stringify({ hidden, smoothing: 0 }))
       const figure = (await (await part(server, url.href)).json()) as {
-        panels: { series: { name: string; color: string }[] }[]
+        panels: { series: { name: string; color: string; marker?: string }[] }[]
       }
-      return figure.panels[0]!.series.map(series => [series.name, series.color])
+      return figure.panels[0]!.series.map(series => [series.name, series.color, series.marker])
     }
-    const [, full] = await names([])
-    expect(await names(['expansion'])).toEqual([full])
+    for (const figure of ['loss', 'trade-off', 'contribution', 'gradients']) {
+      const [first, second] = await drawn(figure, [])
+      expect(first![1], figure).not.toBe(second![1])
+      expect(await drawn(figure, ['expansion']), figure).toEqual([second])
+    }
   })
 
   it('are files too', async () => {
