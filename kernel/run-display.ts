@@ -1,6 +1,6 @@
 /** What a cell shows of a run that it has started: a line and a plot that follow the run, and stay as it ended. */
 import { dirname } from 'node:path'
-import type { Figure, Lab, LiveServer, TrainingRun } from '../src/index.js'
+import type { Figure, Lab, LiveOutput, LiveServer, TrainingRun } from '../src/index.js'
 import type { Display } from './evaluator/display.js'
 import type { Library } from './evaluator/evaluator.js'
 import type { MimeBundle } from './evaluator/types.js'
@@ -10,9 +10,9 @@ const STATUS_MS = 500
 const PICTURE_MS = 1000
 
 /** How often the picture below a live page is renewed: what a notebook keeps that is saved meanwhile. The page loads again then. */
-const ATTACHED_MS = 30_000
+const RENEW_MS = 300_000
 
-/** Time in which a front end puts the live page into its output, if it can at all. */
+/** Time in which a front end puts the live page into its output, if it can at all, and in which a page that was lost may come back. */
 const ATTACH_MS = 5000
 
 /** Changes what is shown under an id, also when the cell that showed it was interrupted since. */
@@ -52,7 +52,8 @@ export function showRun(run: TrainingRun, { library, lab, display, updateShown }
     for (const draw of slow) draw.cancel()
     // a cell that was interrupted shows no more, but how its run ended has to be said
     updateShown(status.id, text())
-    if (run.records.length > 0) updateShown(plot.id, library.staticBundle(figure()))
+    // nor does a live page stay below a run that has ended before it recorded anything
+    updateShown(plot.id, run.records.length > 0 ? library.staticBundle(figure()) : { 'text/plain': '' })
   }
   run.then(end, end)
 }
@@ -62,9 +63,9 @@ class LivePlot {
   readonly #library: Library
   readonly #figure: () => Figure
   readonly #show: (bundle: MimeBundle) => void
-  #server: LiveServer | null = null
-  #clientsBefore = 0
+  #live: { server: LiveServer; output: LiveOutput } | null = null
   #shownAt = 0
+  #seenAt = 0
 
   constructor(library: Library, figure: () => Figure, show: (bundle: MimeBundle) => void) {
     this.#library = library
@@ -74,27 +75,25 @@ class LivePlot {
 
   /** Offers the live page to the front end. */
   attach(server: LiveServer): void {
-    this.#server = server
-    this.#clientsBefore = server.clients
-    this.#showPage(server)
+    this.#live = { server, output: this.#library.liveOutput(server, { canWrite: true }) }
+    this.#showPage()
   }
 
   /** Draws what is new, unless a page does that, or may be about to. */
   draw(): void {
-    const server = this.#server
-    if (!server) {
+    const now = performance.now()
+    if (!this.#live) {
       this.#show(this.#library.staticBundle(this.#figure()))
-      return
-    }
-    const sinceShown = performance.now() - this.#shownAt
-    if (server.clients > this.#clientsBefore) {
-      if (sinceShown > ATTACHED_MS) this.#showPage(server)
-    } else if (sinceShown > ATTACH_MS) this.#server = null
+    } else if (this.#live.server.clientsOf(this.#live.output.ticket) > 0) {
+      this.#seenAt = now
+      if (now - this.#shownAt > RENEW_MS) this.#showPage()
+    } else if (now - Math.max(this.#shownAt, this.#seenAt) > ATTACH_MS) this.#live = null
   }
 
-  #showPage(server: LiveServer): void {
+  #showPage(): void {
+    const { server, output } = this.#live!
     this.#shownAt = performance.now()
-    this.#show(this.#library.liveBundle(server, this.#figure(), { canWrite: true }))
+    this.#show(this.#library.liveBundle(server, this.#figure(), { output }))
   }
 }
 

@@ -165,8 +165,10 @@ export { type LiveTokens, randomTokens } from './live/access.js'
 export type { LiveControls } from './live/controls.js'
 export {
   type LiveHtmlOptions,
+  type LiveOutput,
   liveBundle,
   liveHtml,
+  liveOutput,
   type MimeBundle,
   type StaticBundleOptions,
   staticBundle,

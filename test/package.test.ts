@@ -86,6 +86,7 @@ describe('the published package', () => {
         "liveBundle",
         "liveControls",
         "liveHtml",
+        "liveOutput",
         "loadManifest",
         "loadModel",
         "loadRecipe",

@@ -110,7 +110,8 @@ function meanDecrease(records: ProbeRecord[], unit: LossUnit): number | null {
   return 0 - changes.reduce((sum, change) => sum + change, 0) / changes.length
 }
 
-function tradeOffOf(runs: RunRecords[], { unit = 'nats', forgottenProbe = 'general' }: RunFigureOptions): Figure {
+function tradeOffOf(runs: RunRecords[], options: RunFigureOptions): Figure {
+  const { unit = 'nats', forgottenProbe = 'general', allRuns = [] } = options
   const others = probesOf(runs).filter(probe => probe !== forgottenProbe)
   const paths = runs.map(run => {
     const records = ofKind(run.records, 'probe')
@@ -125,7 +126,7 @@ function tradeOffOf(runs: RunRecords[], { unit = 'nats', forgottenProbe = 'gener
     }
   })
   const learnedFrom = others.length > 0 ? others.join(' + ') : 'other probes'
-  return tradeOffFigure(paths, { unit, learnedFrom, forgottenFrom: forgottenProbe })
+  return tradeOffFigure(paths, { unit, learnedFrom, forgottenFrom: forgottenProbe, allRuns })
 }
 
 function mixOf(runs: RunRecords[], options: RunFigureOptions): Figure {
@@ -162,7 +163,7 @@ function tokenShiftOf(runs: RunRecords[], options: RunFigureOptions): Figure {
 }
 
 /** The contribution of each added block at the last step that measured it, averaged over the probes. */
-function contributionOf(runs: RunRecords[]): Figure {
+function contributionOf(runs: RunRecords[], { allRuns = [] }: RunFigureOptions): Figure {
   const inputs = runs.map(run => {
     const all = ofKind(run.records, 'contribution')
     const latest = all.filter(record => record.step === all.at(-1)?.step)
@@ -173,10 +174,9 @@ function contributionOf(runs: RunRecords[]): Figure {
     }
     return { run: run.name, layers, ratios: layers.map(mean) }
   })
-  return contributionFigure(
-    inputs,
-    'Norm that each added block writes to the residual stream over the norm it reads; last evaluation, mean over probes.',
-  )
+  const caption =
+    'Norm that each added block writes to the residual stream over the norm it reads; last evaluation, mean over probes.'
+  return contributionFigure(inputs, { caption, allRuns })
 }
 
 /** `model.layers.7.mlp.down_proj.weight` is of the matrix `down_proj`; all norms are one. */

@@ -41,7 +41,7 @@ interface Ticket {
 export class Access {
   readonly tokens: LiveTokens
   readonly #now: () => number
-  #known: { digest: Buffer; permission: Permission }[]
+  #known: { digest: Buffer; permission: Permission; ticket?: Buffer }[]
   #tickets: Ticket[] = []
 
   /** @param options tokens to go on with, so that pages that are open survive a restart (default new ones); a clock */
@@ -56,9 +56,12 @@ export class Access {
 
   /** What a token allows; null when it is none of ours. Compares in constant time. */
   permissionOf(token: string | null): Permission | null {
-    if (token === null) return null
-    const given = digest(token)
-    return this.#known.find(known => timingSafeEqual(known.digest, given))?.permission ?? null
+    return token === null ? null : (this.#find(token)?.permission ?? null)
+  }
+
+  /** Whether a token was given for this ticket. */
+  isFrom(ticket: string, token: string): boolean {
+    return this.#find(token)?.ticket?.equals(digest(ticket)) ?? false
   }
 
   /** A ticket that can be exchanged for a token once, within two minutes. */
@@ -77,8 +80,13 @@ export class Access {
     if (!found) return null
     this.#tickets = this.#tickets.filter(other => other !== found)
     const token = secret()
-    this.#known = [...this.#known, { digest: digest(token), permission: found.permission }]
+    this.#known = [...this.#known, { digest: digest(token), permission: found.permission, ticket: given }]
     return token
+  }
+
+  #find(token: string) {
+    const given = digest(token)
+    return this.#known.find(known => timingSafeEqual(known.digest, given))
   }
 
   #dropOld(): void {

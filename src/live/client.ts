@@ -61,6 +61,7 @@ export class LiveClient {
   #sentRows = ''
   #sentGates = ''
   #isTicking = false
+  #told: string | null = null
 
   constructor(socket: WebSocket, permission: Permission, world: ClientWorld) {
     this.#socket = socket
@@ -72,14 +73,21 @@ export class LiveClient {
     this.#send({ type: 'hello', canWrite, hasSession: world.hasSession, walk })
   }
 
-  /** Sends what is new. Called ten times a second; passes when the last one is not done or the client does not keep up. */
-  async tick(): Promise<void> {
+  /**
+   * Sends what is new. Called ten times a second; passes when the last one is not done or the client does not keep up. What goes
+   * wrong is told to the client, once, and never thrown.
+   * @param problem what went wrong when the runs were read
+   */
+  async tick(problem: string | null): Promise<void> {
     if (this.#isTicking || this.#socket.bufferedAmount > HIGH_WATER_BYTES) return
     this.#isTicking = true
     try {
+      this.#tell(problem)
       this.#sendRows()
       if (this.#isFollowing) for (const run of this.#world.runs()) await this.#sendRecords(run)
       this.#sendFigures()
+    } catch (error) {
+      this.#tell(messageOf(error))
     } finally {
       this.#isTicking = false
     }
@@ -171,8 +179,16 @@ export class LiveClient {
     if (!view) return
     const now = performance.now()
     const due = [...this.#figures].filter(([, state]) => !state.isOnItsWay && state.dueMs <= now)
-    for (const [name, state] of due.sort(([, a], [, b]) => a.dueMs - b.dueMs))
-      if (this.#world.drawer.isRested) this.#sendFigure(name, state, view)
+    for (const [name, state] of due.sort(([, a], [, b]) => a.dueMs - b.dueMs)) {
+      if (!this.#world.drawer.isRested) return
+      try {
+        this.#sendFigure(name, state, view)
+      } catch (error) {
+        // one that cannot be drawn keeps none of the others back
+        state.dueMs = performance.now() + FIGURE_MS
+        this.#tell(messageOf(error))
+      }
+    }
   }
 
   #sendFigure(name: RunFigureName, state: FigureState, view: View): void {
@@ -185,6 +201,12 @@ export class LiveClient {
     state.sentJson = drawn.json
     state.isOnItsWay = true
     this.#sendText(drawn.json)
+  }
+
+  #tell(problem: string | null): void {
+    if (problem === null || problem === this.#told) return
+    this.#told = problem
+    this.#send({ type: 'error', message: problem })
   }
 
   #send(message: ServerMessage): void {

@@ -30,7 +30,7 @@ export interface LiveRunSummary {
   etaSeconds: number | null
   /** Records so far. */
   next: number
-  /** Why its metrics cannot be read; null when they can. */
+  /** Why its metrics or its run.json cannot be read; null when they can. */
   problem: string | null
 }
 
@@ -66,7 +66,7 @@ export class LiveRun {
     return this.#resets
   }
 
-  /** Whether its file has been read to the end once. */
+  /** Whether its file has been read to the end, or to a bad line, once. */
   get isRead(): boolean {
     return this.#isRead
   }
@@ -76,22 +76,17 @@ export class LiveRun {
     return { name: this.name, records: this.#others, train: this.#train, layers: this.#info?.layers ?? null }
   }
 
-  /** Reads everything new, in slices that leave the event loop alive. */
+  /** Reads everything new, in slices that leave the event loop alive. What cannot be read is this run's `problem`, never thrown. */
   async update(): Promise<void> {
-    this.#readInfo()
-    this.#isHeld = (await lockHolder(join(this.dir, '.lock'))) !== null
     try {
-      for (let more = true; more; ) {
-        const step = await this.tail.step()
-        if (step.reset) this.#restart()
-        for (const record of step.records) this.#add(record)
-        more = step.more
-        if (more) await setImmediate()
-      }
+      this.#isHeld = (await lockHolder(join(this.dir, '.lock'))) !== null
+      await this.#readRecords()
+      this.#readInfo()
       this.#problem = null
-      this.#isRead = true
     } catch (error) {
       this.#problem = messageOf(error)
+      // what comes before a bad line is all that there is to read
+      this.#isRead ||= this.tail.next > 0
     }
   }
 
@@ -114,6 +109,17 @@ export class LiveRun {
     }
   }
 
+  async #readRecords(): Promise<void> {
+    for (let more = true; more; ) {
+      const step = await this.tail.step()
+      if (step.reset) this.#restart()
+      for (const record of step.records) this.#add(record)
+      more = step.more
+      if (more) await setImmediate()
+    }
+    this.#isRead = true
+  }
+
   #eta(left: number): number | null {
     const seconds = this.#train.column('seconds')
     const steps = Math.min(20, seconds.length - 1)
@@ -128,7 +134,6 @@ export class LiveRun {
     this.#resets++
     this.version.train++
     this.version.other++
-    this.#readInfo()
   }
 
   #add(record: MetricRecord): void {

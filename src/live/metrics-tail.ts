@@ -59,7 +59,7 @@ export class MetricsTail {
 
   /**
    * Reads what is new, at most about a megabyte.
-   * @throws LabError METRICS_LINE | METRICS_SEQ when a complete line is no record in its place
+   * @throws LabError METRICS_LINE | METRICS_SEQ when the next complete line is no record in its place; those before it came first
    */
   async step(): Promise<TailStep> {
     const file = await open(this.path, 'r').catch(ignoreMissing)
@@ -114,31 +114,40 @@ export class MetricsTail {
     const isSame = size >= end && (end === 0 || crc32(bytes.subarray(0, end - from - 1)) === marks.at(-1))
     const reset = !isSame && this.#forget()
     if (reset) return { ...(await this.#read(file)), reset }
-    const records = this.#take(bytes.subarray(end - from), end)
-    const more = from + bytes.length < size && records.length > 0
+    const { records, isCut } = this.#take(bytes.subarray(end - from), end)
+    const more = isCut || (from + bytes.length < size && records.length > 0)
     if (!more) this.#seen = seen
     return { reset, records, more }
   }
 
-  /** Takes the complete lines of a part of the file that begins at a line. */
-  #take(bytes: Buffer, offset: number): MetricRecord[] {
+  /** Takes the complete lines of a part of the file that begins at a line; cut before one that is bad and not the first. */
+  #take(bytes: Buffer, offset: number): { records: MetricRecord[]; isCut: boolean } {
     const { ends, marks } = this.#known
     const records: MetricRecord[] = []
     let start = 0
     for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
       const line = bytes.subarray(start, end)
-      const record = decodeRecord(line.toString('utf8'), `${this.path}, line ${ends.length + 1}`)
-      if (record.seq !== ends.length)
-        throw new LabError(
-          'METRICS_SEQ',
-          `${this.path}, line ${ends.length + 1}: expected seq ${ends.length}, found ${record.seq}. Lines were removed, repeated or reordered; restore the file as the run wrote it.`,
-        )
+      try {
+        records.push(this.#decode(line))
+      } catch (error) {
+        if (records.length === 0) throw error
+        return { records, isCut: true }
+      }
       start = end + 1
       ends.push(offset + start)
       marks.push(crc32(line))
-      records.push(record)
     }
-    return records
+    return { records, isCut: false }
+  }
+
+  #decode(line: Buffer): MetricRecord {
+    const where = `${this.path}, line ${this.next + 1}`
+    const record = decodeRecord(line.toString('utf8'), where)
+    if (record.seq === this.next) return record
+    throw new LabError(
+      'METRICS_SEQ',
+      `${where}: expected seq ${this.next}, found ${record.seq}. Lines were removed, repeated or reordered; restore the file as the run wrote it.`,
+    )
   }
 }
 

@@ -24,13 +24,30 @@ export function staticBundle(figure: Figure, { plotly = false }: StaticBundleOpt
   }
 }
 
+/**
+ * A place in a notebook for the live page. Drawn again, it goes on with the token that its first drawing was given, as long as the
+ * notebook's page is open.
+ */
+export interface LiveOutput {
+  readonly id: string
+  readonly ticket: string
+}
+
+/** @param options whether the reader of the notebook may also pause, stop and move gates (default false) */
+export function liveOutput(server: LiveServer, { canWrite = false }: { canWrite?: boolean } = {}): LiveOutput {
+  const id = `live-${randomBytes(8).toString('hex')}`
+  return { id, ticket: server.access.issueTicket(canWrite ? 'write' : 'read') }
+}
+
 export interface LiveHtmlOptions {
   /** Figures of the live page (default `forgetting`, `loss`). */
   figures?: readonly string[]
-  /** Whether the reader of the notebook may also pause, stop and move gates (default false). */
+  /** Whether the reader of the notebook may also pause, stop and move gates (default false); of an `output` its ticket decides. */
   canWrite?: boolean
   /** Pixels of the frame (default 560). */
   height?: number
+  /** The place that is drawn again (default a new one). */
+  output?: LiveOutput
 }
 
 /**
@@ -59,11 +76,10 @@ const ATTACH = `(function (box, base, ticket, id, query) {
  * is spent, and the picture stays. Nothing of plotly.js is in it.
  */
 export function liveHtml(server: LiveServer, figure: Figure, options: LiveHtmlOptions = {}): string {
-  const { figures = ['forgetting', 'loss'], canWrite = false, height = 560 } = options
-  const id = `live-${randomBytes(8).toString('hex')}`
+  const { figures = ['forgetting', 'loss'], height = 560, output = liveOutput(server, options) } = options
+  const { id, ticket } = output
   const base = `http://127.0.0.1:${server.port}`
   const query = `&figures=${encodeURIComponent(figures.join(','))}`
-  const ticket = server.access.issueTicket(canWrite ? 'write' : 'read')
   const picture = Buffer.from(renderSvg(figure, { theme: 'light' })).toString('base64')
   const given = [base, ticket, id, query].map(text => JSON.stringify(text).replaceAll('<', '\\u003c')).join(',')
   return [

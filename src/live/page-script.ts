@@ -193,6 +193,7 @@ export const PAGE_SCRIPT = `
   // gates
 
   const sliders = new Map()
+  let lastGates = []
   let gateTimer = 0
   const addSlider = layer => {
     const name = layer === 'all' ? 'all' : 'block ' + layer
@@ -205,12 +206,20 @@ export const PAGE_SCRIPT = `
       const wish = { type: 'gate', value: Number(slider.value), ...(layer === 'all' ? {} : { layer }) }
       gateTimer = setTimeout(() => ask(wish), 60)
     }
-    byId('gates').append(make('label', {}, name, slider, output))
-    sliders.set(layer, { slider, output })
+    const label = make('label', {}, name, slider, output)
+    byId('gates').append(label)
+    sliders.set(layer, { label, slider, output })
     return sliders.get(layer)
   }
   const showGates = gates => {
+    lastGates = gates
     byId('gates').hidden = gates.length === 0
+    // those of a model that is no longer there would ask for what cannot be
+    const layers = gates.length === 0 ? [] : ['all', ...gates.map(gate => gate[0])]
+    if (layers.join() !== [...sliders.keys()].join()) {
+      for (const { label } of sliders.values()) label.remove()
+      sliders.clear()
+    }
     if (gates.length === 0) return
     const values = gates.map(gate => gate[1])
     const common = values.every(value => value === values[0]) ? values[0] : null
@@ -276,7 +285,12 @@ export const PAGE_SCRIPT = `
     records: takeRecords,
     reset,
     gates: message => showGates(message.gates),
-    result: message => { if (message.error) tell(message.error) },
+    result: message => {
+      if (!message.error) return
+      tell(message.error)
+      // what was refused has not moved
+      showGates(lastGates)
+    },
     error: message => tell(message.message),
   }
   const connect = () => {

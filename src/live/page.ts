@@ -16,11 +16,17 @@ export const pageFigures = [
 /** Those of an embedded page, unless it is asked for others. */
 const embeddedFigures = ['forgetting', 'loss']
 
+export interface LivePageOptions {
+  token: string
+  isEmbedded: boolean
+  plotly: string
+}
+
 /**
  * The HTML of the live page. Everything it loads comes from the server that sent it.
- * @param token of the server, base64url
+ * @param options its token, base64url, and where it has plotly.js
  */
-export function livePage({ token, isEmbedded }: { token: string; isEmbedded: boolean }): string {
+export function livePage({ token, isEmbedded, plotly }: LivePageOptions): string {
   const figures = isEmbedded ? embeddedFigures : pageFigures
   const query = `token=${encodeURIComponent(token)}`
   return `<!doctype html>
@@ -32,7 +38,7 @@ export function livePage({ token, isEmbedded }: { token: string; isEmbedded: boo
 <title>Llama Pro Lab: runs</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="page.css?${query}">
-<script defer src="plotly.js?${query}"></script>
+<script defer src="${plotly}"></script>
 <script defer src="page.js?${query}"></script>
 </head>
 <body class="${isEmbedded ? 'embedded' : ''}" data-figures="${figures.join(' ')}">

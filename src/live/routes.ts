@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 import { type RunFigureName, runFigureNames } from '../forgetting/figures.js'
 import { figureCsv } from '../plot/csv.js'
-import { plotlyPath } from '../plot/plotly-source.js'
+import { plotlyPath, plotlyVersion } from '../plot/plotly-source.js'
 import { renderSvg } from '../plot/svg.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin } from './access.js'
@@ -61,30 +62,47 @@ function securityHeaders(port: number, canBeFramed: boolean): Record<string, str
   }
 }
 
-/** Answers one request. Whoever has no token learns nothing but that there is a server. */
+/** What a request asks for; null when that is no address, as `//`. */
+export function urlOf({ url = '/' }: IncomingMessage): URL | null {
+  return URL.canParse(url, 'http://localhost') ? new URL(url, 'http://localhost') : null
+}
+
+/** Answers one request. Whoever has no token learns nothing but that there is a server, with plotly.js. */
 export async function answer(request: IncomingMessage, response: ServerResponse, world: RouteWorld): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://localhost')
-  const isEmbedded = url.pathname === '/embed'
+  const url = urlOf(request)
+  const isEmbedded = url?.pathname === '/embed'
   const headers = securityHeaders(world.port, isEmbedded)
   const send = ({ status = 200, type, body, headers: more = {} }: Answer) =>
     response.writeHead(status, { 'content-type': type, ...headers, ...more }).end(body)
   if (!isOwnHost(request, world.port)) return void send(text(403, 'unknown host'))
+  if (url === null) return void send(text(400, 'not an address'))
   if (url.pathname === '/ticket') return void send(await exchange(request, world))
   if (!isOwnOrigin(request, world.port)) return void send(text(403, 'foreign origin'))
-  if (world.access.permissionOf(url.searchParams.get('token')) === null)
+  const isLibrary = /^\/plotly-[\w.-]+$/.test(url.pathname)
+  if (!isLibrary && world.access.permissionOf(url.searchParams.get('token')) === null)
     return void send(text(401, 'The token is missing or wrong. Open the address that was printed.'))
   if (request.method !== 'GET') return void send(text(405, 'only GET'))
-  if (url.pathname === '/plotly.js') {
-    response.writeHead(200, { 'content-type': 'text/javascript', ...headers, 'cache-control': 'private, max-age=3600' })
-    createReadStream(plotlyPath()).pipe(response)
-    return
-  }
   try {
-    send(await page(url, world))
+    if (isLibrary && url.pathname === plotlyRoute()) await sendPlotly(response, headers)
+    else send(await page(url, world))
   } catch (error) {
+    // the browser went away in the middle, or the file could not be read to its end
+    if (response.headersSent) return void response.destroy()
     const isAsked = error instanceof LabError && error.code !== 'INTERNAL'
     send(text(isAsked ? 400 : 500, messageOf(error)))
   }
+}
+
+/** The address of plotly.js: of this version for ever, and without a token, so that browsers load it once for all pages. */
+function plotlyRoute(): string {
+  return `/plotly-${plotlyVersion()}.js`
+}
+
+async function sendPlotly(response: ServerResponse, headers: Record<string, string>): Promise<void> {
+  const cached = { ...headers, 'cache-control': 'private, max-age=31536000, immutable' }
+  const source = createReadStream(plotlyPath())
+  response.writeHead(200, { 'content-type': 'text/javascript', ...cached })
+  await pipeline(source, response)
 }
 
 async function page(url: URL, world: RouteWorld): Promise<Answer> {
@@ -92,7 +110,10 @@ async function page(url: URL, world: RouteWorld): Promise<Answer> {
   switch (url.pathname) {
     case '/':
     case '/embed':
-      return { type: 'text/html; charset=utf-8', body: livePage({ token, isEmbedded: url.pathname === '/embed' }) }
+      return {
+        type: 'text/html; charset=utf-8',
+        body: livePage({ token, isEmbedded: url.pathname === '/embed', plotly: plotlyRoute() }),
+      }
     case '/page.js':
       return { type: 'text/javascript', body: PAGE_SCRIPT }
     case '/page.css':

@@ -1,15 +1,20 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { metricsFile, runFile } from '../train/run-directory.js'
-import { LabError } from '../util/errors.js'
+import { LabError, messageOf } from '../util/errors.js'
 import { LiveRun } from './live-run.js'
 
 function isRun(dir: string): boolean {
   return existsSync(join(dir, metricsFile)) || existsSync(join(dir, runFile))
 }
 
+/** Whether there is a directory that can be looked at; what is removed at this moment is none. */
 function isDirectory(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory()
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 /** The runs that a path stands for: itself, or those right below it, by name. */
@@ -45,10 +50,19 @@ export class RunFolder {
     return this.runs.find(run => run.name === name)
   }
 
-  /** Looks for new runs. */
+  /** Looks for new runs in all paths. @throws LabError RUNS_DIRECTORY in the end, when one of them cannot be listed */
   scan(): void {
-    for (const dir of this.#paths.flatMap(runsUnder))
-      if (!this.#runs.has(dir)) this.#runs.set(dir, new LiveRun(this.#nameFor(dir), dir))
+    const failures: unknown[] = []
+    for (const path of this.#paths) {
+      try {
+        for (const dir of runsUnder(path))
+          if (!this.#runs.has(dir)) this.#runs.set(dir, new LiveRun(this.#nameFor(dir), dir))
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0)
+      throw new LabError('RUNS_DIRECTORY', `cannot look for runs: ${failures.map(messageOf).join('; ')}`)
   }
 
   /** Reads what is new in all runs; a run whose directory is gone is dropped. */

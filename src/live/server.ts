@@ -4,13 +4,13 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { assignColors, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
-import { Access, isOwnHost, isOwnOrigin, type LiveTokens, type Permission } from './access.js'
+import { Access, isOwnHost, isOwnOrigin, type LiveTokens } from './access.js'
 import { type ClientWorld, LiveClient } from './client.js'
 import { control, type LiveControls, type LiveWalk } from './controls.js'
 import { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import type { ClientMessage, RunRow } from './protocol.js'
-import { answer, type RouteWorld } from './routes.js'
+import { answer, type RouteWorld, urlOf } from './routes.js'
 import { RunFolder } from './run-folder.js'
 
 const ADDRESS = '127.0.0.1'
@@ -51,7 +51,7 @@ export class LiveServer implements ClientWorld, RouteWorld {
   readonly #controls: LiveControls | null
   readonly #http: Server
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES })
-  readonly #clients = new Map<WebSocket, LiveClient>()
+  readonly #clients = new Map<WebSocket, { client: LiveClient; token: string }>()
   readonly #timers: NodeJS.Timeout[]
   #updating: Promise<void> | null = null
   #ticks = 0
@@ -108,6 +108,11 @@ export class LiveServer implements ClientWorld, RouteWorld {
   /** Pages that are open. */
   get clients(): number {
     return this.#clients.size
+  }
+
+  /** Those of them that came by a ticket. */
+  clientsOf(ticket: string): number {
+    return [...this.#clients.values()].filter(({ token }) => this.access.isFrom(ticket, token)).length
   }
 
   runs(): readonly LiveRun[] {
@@ -175,29 +180,38 @@ export class LiveServer implements ClientWorld, RouteWorld {
   }
 
   async #read(): Promise<void> {
-    if (this.#ticks++ % SCAN_TICKS === 0 || this.#clients.size === 0) this.#folder.scan()
-    await this.#folder.update()
+    try {
+      if (this.#ticks++ % SCAN_TICKS === 0 || this.#clients.size === 0) this.#folder.scan()
+    } finally {
+      await this.#folder.update()
+    }
   }
 
   async #tick(): Promise<void> {
     if (this.#clients.size === 0 || this.#updating) return
-    await this.update()
-    for (const client of this.#clients.values()) await client.tick()
+    const problem = await this.update().then(() => null, messageOf)
+    for (const { client } of this.#clients.values()) await client.tick(problem)
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
-    const url = new URL(request.url ?? '/', 'http://localhost')
-    const permission = this.access.permissionOf(url.searchParams.get('token'))
-    if (!isOwnHost(request, this.port) || !isOwnOrigin(request, this.port)) refuse('403 Forbidden')
-    else if (permission === null) refuse('401 Unauthorized')
+    // a peer that breaks off, refused or not, ends its own connection and nothing else
+    socket.on('error', () => socket.destroy())
+    // a refused peer may leave its own side open for ever; this one is closed all the same
+    const refuse = (status: string) =>
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
+    if (!isOwnHost(request, this.port) || !isOwnOrigin(request, this.port)) return void refuse('403 Forbidden')
+    const url = urlOf(request)
+    const token = url?.searchParams.get('token') ?? ''
+    if (url === null) refuse('400 Bad Request')
+    else if (this.access.permissionOf(token) === null) refuse('401 Unauthorized')
     else if (url.pathname !== '/live') refuse('404 Not Found')
     else if (this.#clients.size >= MAX_CLIENTS) refuse('503 Service Unavailable')
-    else this.#sockets.handleUpgrade(request, socket, head, opened => this.#open(opened, permission))
+    else this.#sockets.handleUpgrade(request, socket, head, opened => this.#open(opened, token))
   }
 
-  #open(socket: WebSocket, permission: Permission): void {
-    this.#clients.set(socket, new LiveClient(socket, permission, this))
+  #open(socket: WebSocket, token: string): void {
+    const client = new LiveClient(socket, this.access.permissionOf(token)!, this)
+    this.#clients.set(socket, { client, token })
     waiting.delete(socket)
     socket.on('pong', () => waiting.delete(socket))
     socket.on('close', () => this.#clients.delete(socket))

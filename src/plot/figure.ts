@@ -7,7 +7,7 @@ export type Value = number | null
 /** Colours are named by role; each renderer turns the name into the shade that reads on its background. */
 export type ColorName = 'blue' | 'vermillion' | 'green' | 'purple' | 'orange' | 'sky' | 'yellow' | 'ink' | 'muted'
 
-export type Dash = 'solid' | 'dash' | 'dot' | 'dashdot'
+export type Dash = 'solid' | 'dash' | 'dot' | 'dashdot' | 'longdash' | 'longdashdot'
 export type Marker = 'none' | 'circle' | 'square' | 'diamond' | 'triangle'
 
 /** How tick labels are written: plain numbers, counts (12k), seconds (2 min), bytes (1.5 GB), shares (25 %). */

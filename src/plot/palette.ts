@@ -71,10 +71,21 @@ function hashedColor(name: string, used: Set<ColorName>): ColorName {
   return choices[Number(keyOf(name) % BigInt(choices.length))]!
 }
 
-const dashes: Dash[] = ['solid', 'dash', 'dot', 'dashdot']
+const dashes: Dash[] = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot']
 const markers: Marker[] = ['circle', 'square', 'triangle', 'diamond']
 
-/** How the i-th run is told apart when colour already means something else. */
+/** Colours that no known probe has, for runs beside a panel of probes. */
+const neutrals: ColorName[] = ['ink', 'purple', 'orange', 'sky']
+
+/** After twelve runs six dashes and four markers (or colours) meet again in the same pairs, unless one of them is moved on. */
+const inTurn = <T>(all: readonly T[], index: number) => all[(index + Math.floor(index / 12)) % all.length]!
+
+/** How the i-th run is told apart when colour already means something else: the first six by dash alone, 24 by dash and marker. */
 export function runStyle(index: number): { dash: Dash; marker: Marker } {
-  return { dash: dashes[index % dashes.length]!, marker: markers[index % markers.length]! }
+  return { dash: dashes[index % dashes.length]!, marker: inTurn(markers, index) }
+}
+
+/** The colour of the i-th run in a panel beside others in which colour means the probe; with its dash it tells 24 runs apart. */
+export function neutralColor(index: number): ColorName {
+  return inTurn(neutrals, index)
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { LabError } from '../util/errors.js'
 
 /**
@@ -14,6 +15,12 @@ export function plotlyPath(): string {
       cause,
     })
   }
+}
+
+/** The version of plotly.js in node_modules. @throws LabError PLOTLY_MISSING when the package is not installed. */
+export function plotlyVersion(): string {
+  const manifest = readFileSync(join(dirname(plotlyPath()), 'package.json'), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
 }
 
 /** The text of plotly.js (10 MB), to be written into a self-contained page. */

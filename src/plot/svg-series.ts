@@ -14,7 +14,14 @@ export interface Canvas {
 
 type Point = [x: number, y: number]
 
-export const dashArrays: Record<Dash, string | null> = { solid: null, dash: '7 4', dot: '1.5 4', dashdot: '8 3 1.5 3' }
+export const dashArrays: Record<Dash, string | null> = {
+  solid: null,
+  dash: '7 4',
+  dot: '1.5 4',
+  dashdot: '8 3 1.5 3',
+  longdash: '15 4',
+  longdashdot: '16 3 1.5 3',
+}
 
 /** Pixel positions of points, null where nothing can be drawn. */
 function project({ frame, scales }: Canvas, xs: Value[], ys: Value[]): (Point | null)[] {

@@ -19,6 +19,8 @@ const dashPatterns: Record<Dash, [on: number, off: number]> = {
   dash: [6, 4],
   dot: [1, 2],
   dashdot: [7, 3],
+  longdash: [12, 4],
+  longdashdot: [14, 3],
 }
 
 const marks = ['*', '+', 'o', 'x', '#', '@']

@@ -182,12 +182,26 @@ function drawPanel(panel: Panel, { width, height }: { width: number; height: num
   return [heading, ...body, ...bottom.map(line => clip(line, width))]
 }
 
-const legendMarks: Record<LegendEntry['dash'], string> = { solid: '──', dash: '╌╌', dot: '··', dashdot: '─·' }
+const legendMarks: Record<LegendEntry['dash'], string> = {
+  solid: '──',
+  dash: '╌╌',
+  dot: '··',
+  dashdot: '─·',
+  longdash: '─ ',
+  longdashdot: '━·',
+}
+const asciiMarks: Record<LegendEntry['dash'], string> = {
+  solid: '--',
+  dash: '- ',
+  dot: '..',
+  dashdot: '-.',
+  longdash: '_ ',
+  longdashdot: '_.',
+}
 
 function legendLine(entries: LegendEntry[], width: number, { charset }: Look): Line {
-  const ascii: Record<LegendEntry['dash'], string> = { solid: '--', dash: '- ', dot: '..', dashdot: '-.' }
   const sample = ({ dash, swatch }: LegendEntry) =>
-    charset === 'ascii' ? (swatch === 'area' ? '##' : ascii[dash]) : swatch === 'area' ? '██' : legendMarks[dash]
+    charset === 'ascii' ? (swatch === 'area' ? '##' : asciiMarks[dash]) : swatch === 'area' ? '██' : legendMarks[dash]
   return clip(
     entries.flatMap(entry => [span(`${sample(entry)} `, entry.color), span(`${entry.label}   `)]),
     width,

@@ -149,6 +149,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
       stop: () => {},
       gates: () => gates,
       gate: (value, layer) => {
+        if (value === 0.5) throw new LabError('GATE', 'not now')
         for (const key of layer === undefined ? gates.keys() : [layer]) gates.set(key, value)
       },
       walk: {
@@ -170,12 +171,21 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     const slider = page.getByLabel('gate of block 3')
     await slider.fill('0.4')
     await expect.poll(() => [...gates.values()]).toEqual([1, 0.4])
+    await slider.fill('0.5')
+    await expect.poll(() => slider.inputValue()).toBe('0.4')
     await page.getByLabel('gate of all').fill('0')
     await expect.poll(() => [...gates.values()]).toEqual([0, 0])
     const watcher = await open(server.readUrl)
     expect(await watcher.locator('#walk').isVisible()).toBe(false)
     expect(await watcher.getByLabel('gate of block 3').isDisabled()).toBe(true)
     expect(await watcher.getByLabel('gate of block 3').inputValue()).toBe('0')
+    // another model, with new blocks elsewhere
+    gates.clear()
+    gates.set(2, 1)
+    const named = () => page.locator('#gates label').allTextContents()
+    await expect.poll(named).toEqual(['all1.00', 'block 21.00'])
+    gates.clear()
+    await expect.poll(named).toEqual([])
     await page.close()
     await watcher.close()
   })

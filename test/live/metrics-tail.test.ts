@@ -91,6 +91,19 @@ describe('a tail of metrics', () => {
     await expect(new MetricsTail(path).step()).rejects.toMatchObject({ code: 'METRICS_LINE' })
   })
 
+  it('gives the records before a bad line first, and those after it when it is mended', async () => {
+    const path = join(dir, 'before.jsonl')
+    const lines = Array.from({ length: 9 }, (_, seq) => `${JSON.stringify({ ...train(seq, 2), seq })}\n`)
+    const text = (fifth: string) => [...lines.slice(0, 5), fifth, ...lines.slice(6)].join('')
+    writeFileSync(path, text('no json\n'))
+    const tail = new MetricsTail(path)
+    const first = await tail.step()
+    expect([first.records.length, first.more]).toEqual([5, true])
+    for (let i = 0; i < 2; i++) await expect(tail.step()).rejects.toThrow(/line 6: expected one JSON object/)
+    writeFileSync(path, text(lines[5]!))
+    expect((await tail.step()).records.map(({ seq }) => seq)).toEqual([5, 6, 7, 8])
+  })
+
   it('reads a long file in parts', async () => {
     const run = new FakeRun(dir, 'long')
     run.train(9000)

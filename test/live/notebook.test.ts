@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { liveBundle, liveHtml, staticBundle } from '../../src/live/notebook.js'
+import { liveBundle, liveHtml, liveOutput, staticBundle } from '../../src/live/notebook.js'
 import { LiveServer } from '../../src/live/server.js'
 import { figure, line, panel } from '../plot/support.js'
 import { temporaryDirectory } from '../support/temporary.js'
+import { Watcher } from './support.js'
 
 const drawn = figure([panel({ series: [line([1, 2], [3, 4])] })], { title: '</script><b>' })
 const dir = temporaryDirectory('notebook')
@@ -34,5 +35,19 @@ describe('displays in a notebook', () => {
     const live = await start()
     const ticket = /"([\w-]{43})"/.exec(liveHtml(live, drawn, { canWrite: true }))![1]!
     expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('write')
+  })
+
+  it('are drawn again in their place, and know which of the open pages are theirs', async () => {
+    const live = await start()
+    const [one, other] = [liveOutput(live), liveOutput(live, { canWrite: true })]
+    expect(liveHtml(live, drawn, { output: one })).toBe(liveHtml(live, drawn, { output: one }))
+    const [ofOne, ofOther] = [one, other].map(({ ticket }) => live.access.redeem(ticket))
+    const page = (token: string) => Watcher.of(`http://127.0.0.1:${live.port}/?token=${token}`).opened()
+    const open = [await page(ofOther!), await page(ofOther!), await page(live.access.tokens.write)]
+    expect([live.clientsOf(one.ticket), live.clientsOf(other.ticket), live.clients]).toEqual([0, 2, 3])
+    open.push(await page(ofOne!))
+    expect(live.clientsOf(one.ticket)).toBe(1)
+    for (const watcher of open) watcher.close()
+    await expect.poll(() => live.clientsOf(other.ticket)).toBe(0)
   })
 })

@@ -1,5 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { get } from 'node:http'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { get, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { LiveControls } from '../../src/live/controls.js'
@@ -136,18 +138,22 @@ describe('figures', () => {
 
   it('leave out hidden runs, whose colours the others do not take', async () => {
     const dir = join(root, 'hidden')
-    for (const name of ['expansion', 'full']) new FakeRun(dir, name).train(3)
+    // two names that want the same colour: one of them must take another
+    for (const name of ['expansion', 'expansion-2']) new FakeRun(dir, name).train(30)
     const server = await serve(dir)
-    const names = async (hidden: string[]) => {
-      const url = new URL('/figures/loss.json', server.url)
+    const drawn = async (name: string, hidden: string[]) => {
+      const url = new URL(`/figures/${name}.json`, server.url)
       url.searchParams.set('view', JSON.stringify({ hidden, smoothing: 0 }))
       const figure = (await (await part(server, url.href)).json()) as {
-        panels: { series: { name: string; color: string }[] }[]
+        panels: { series: { name: string; color: string; marker?: string }[] }[]
       }
-      return figure.panels[0]!.series.map(series => [series.name, series.color])
+      return figure.panels[0]!.series.map(series => [series.name, series.color, series.marker])
     }
-    const [, full] = await names([])
-    expect(await names(['expansion'])).toEqual([full])
+    for (const figure of ['loss', 'trade-off', 'contribution', 'gradients']) {
+      const [first, second] = await drawn(figure, [])
+      expect(first![1], figure).not.toBe(second![1])
+      expect(await drawn(figure, ['expansion']), figure).toEqual([second])
+    }
   })
 
   it('are files too', async () => {
@@ -168,7 +174,7 @@ describe('who may come in', () => {
     const dir = join(root, 'access')
     new FakeRun(dir, 'a')
     const server = await serve(dir)
-    for (const path of ['/', '/embed', '/plotly.js', '/page.js', '/runs', '/runs/a/metrics', '/figures/loss.svg'])
+    for (const path of ['/', '/embed', '/page.js', '/runs', '/runs/a/metrics', '/figures/loss.svg'])
       for (const token of ['', 'wrong']) expect((await part(server, path, token)).status, path).toBe(401)
     expect(await statusOf(server.readUrl, {})).toBe(200)
     expect(await statusOf(server.readUrl, { origin: 'http://evil.example' })).toBe(403)
@@ -188,6 +194,30 @@ describe('who may come in', () => {
     expect(await opening(address, { origin: `http://127.0.0.1:${server.port}` })).toBe('open')
     expect(await opening(address, { host: `evil.example:${server.port}` })).toContain('403')
     expect(await opening(address.replace('/live', '/other'))).toContain('404')
+  })
+
+  it('and nobody brings the server down by asking to', async () => {
+    const server = await LiveServer.start({ runs: [join(root, 'access')] })
+    const upgrade = (path: string) =>
+      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+    const refused = async (path: string) => {
+      const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('error', () => {})
+      socket.write(upgrade(path))
+      return [socket, String((await once(socket, 'data'))[0]).split('\r\n')[0]] as const
+    }
+    expect((await refused('//'))[1]).toBe('HTTP/1.1 400 Bad Request')
+    expect(await statusOf(`http://127.0.0.1:${server.port}//`, {})).toBe(400)
+    // one that resets while it is refused
+    const rude = connect(server.port, '127.0.0.1')
+    rude.write(upgrade('/live'), () => rude.resetAndDestroy())
+    await once(rude, 'close')
+    // and one that never closes its side
+    const [halfOpen, status] = await refused('/live')
+    expect(status).toBe('HTTP/1.1 401 Unauthorized')
+    expect((await part(server, '/runs')).status).toBe(200)
+    await server.close()
+    halfOpen.destroy()
   })
 
   it('serves pages that load nothing from elsewhere and cannot be framed but in a notebook of this machine', async () => {
@@ -211,6 +241,50 @@ describe('who may come in', () => {
     expect((await exchange(ticket, 'http://localhost:8888')).status).toBe(401)
     expect((await exchange('x'.repeat(10_000), 'http://localhost:8888')).status).toBe(401)
   })
+})
+
+describe('plotly.js', () => {
+  const addressOf = async (server: LiveServer, page: string) => {
+    const html = await (await part(server, page)).text()
+    return new URL(/src="([^"]*plotly[^"]*)"/.exec(html)![1]!, server.url)
+  }
+
+  it('has one address for all tokens, so that it is loaded once, and by pages of this server alone', async () => {
+    const server = await serve(join(root, 'access'))
+    const address = await addressOf(server, '/')
+    const token = server.access.redeem(server.access.issueTicket('read'))!
+    const embedded = await (await part(server, '/embed', token)).text()
+    expect(embedded).toContain(`src="${address.pathname}"`)
+    expect(address.search).toBe('')
+    const answer = await fetch(address)
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, expect.stringContaining('immutable')])
+    expect(answer.headers.get('cross-origin-resource-policy')).toBe('same-origin')
+    await answer.body!.cancel()
+    expect(await statusOf(address.href.replace('plotly-', 'plotly-0'), {})).toBe(404)
+    expect(await statusOf(address.href, { host: `evil.example:${server.port}` })).toBe(403)
+    expect(await statusOf(address.href, { origin: 'http://evil.example' })).toBe(403)
+  })
+
+  it.skipIf(!existsSync('/proc/self/fd'))(
+    'is closed again when the browser goes away in the middle of it',
+    async () => {
+      const server = await serve(join(root, 'access'))
+      const openFiles = () =>
+        readdirSync('/proc/self/fd').filter(fd => {
+          const path = `/proc/self/fd/${fd}`
+          return existsSync(path) && readlinkSync(path).endsWith('plotly.js')
+        }).length
+      for (let i = 0; i < 5; i++) {
+        const request = get(await addressOf(server, '/'))
+        request.on('error', () => {})
+        const [response] = (await once(request, 'response')) as [IncomingMessage]
+        await once(response, 'readable')
+        expect(openFiles()).toBe(1)
+        response.destroy()
+        await expect.poll(openFiles).toBe(0)
+      }
+    },
+  )
 })
 
 describe('what may be said', () => {
@@ -329,6 +403,27 @@ describe('runs', () => {
       method: 'expansion',
       tokensPerSec: 50,
     })
+  })
+
+  it('that cannot be read or drawn leave the others alone', async () => {
+    const dir = join(root, 'unreadable')
+    const [torn, odd] = ['a torn', 'b odd'].map(name => new FakeRun(dir, name))
+    writeFileSync(join(torn!.dir, 'run.json'), '{"recipe":')
+    writeFileSync(join(odd!.dir, 'run.json'), '{"recipe":{"steps":9},"layerMap":{"rows":7}}')
+    const good = new FakeRun(dir, 'c good')
+    for (const run of [torn!, odd!, good]) run.train(10)
+    const server = await serve(dir)
+    const watcher = await watch(server.readUrl)
+    watcher.say({ type: 'view', figures: ['layer-map', 'loss'], view: {} })
+    const { runs } = await watcher.until('runs', message => message.runs.length === 3 && message.runs[2]!.next > 0)
+    expect(runs.map(run => [run.step, run.problem])).toEqual([
+      [10, expect.stringContaining('JSON')],
+      [10, null],
+      [10, null],
+    ])
+    expect((await watcher.until('error')).message).not.toBe('')
+    await watcher.until('figure', message => message.figure === 'loss')
+    expect(watcher.messages.filter(message => message.type === 'error')).toHaveLength(1)
   })
 
   it('may be one directory, and never a file', async () => {

@@ -22,6 +22,7 @@ const cells = [
   'await run',
   'run.status',
   '40 + 2',
+  "lab.train({ steps: 2000, probeEverySteps: 5, name: 'second' }).name",
 ]
 
 async function freePort(): Promise<number> {
@@ -44,6 +45,10 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
     await page.locator('.jp-CodeCell').nth(cell).locator('.cm-content').click()
     await page.keyboard.press('Control+Enter')
   }
+  const area = (cell: number) => page.locator('.jp-CodeCell').nth(cell).locator('.jp-OutputArea')
+  /** The curves of the live page below a cell, as they are drawn now. */
+  const curves = (cell: number) => area(cell).frameLocator('iframe').locator('[data-figure="loss"] .main-svg').first()
+  const drawn = (cell: number) => curves(cell).evaluate((node: unknown) => (node as { outerHTML: string }).outerHTML)
   const picture = async (name: string) => {
     if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`) })
   }
@@ -109,14 +114,10 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
     await run(1)
     await output(1).locator('svg, img').first().waitFor({ timeout: 60_000 })
     await run(2)
-    const area = page.locator('.jp-CodeCell').nth(2).locator('.jp-OutputArea')
     // the live page, in place of the picture that covers it until it is there
-    const live = area.frameLocator('iframe')
-    const curves = live.locator('[data-figure="loss"] .main-svg').first()
-    const drawn = () => curves.evaluate((node: unknown) => (node as { outerHTML: string }).outerHTML)
-    await curves.waitFor({ timeout: 120_000 })
-    const first = await drawn()
-    await expect.poll(drawn, { timeout: 60_000 }).not.toBe(first)
+    await curves(2).waitFor({ timeout: 120_000 })
+    const first = await drawn(2)
+    await expect.poll(() => drawn(2), { timeout: 60_000 }).not.toBe(first)
     await picture('training')
     await run(3)
     await setTimeout(1500)
@@ -124,16 +125,32 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
     await page.keyboard.press('Escape')
     await page.keyboard.press('i')
     await page.keyboard.press('i')
-    await expect.poll(() => area.textContent(), { timeout: 60_000 }).toMatch(/interrupted/)
+    await expect.poll(() => area(2).textContent(), { timeout: 60_000 }).toMatch(/interrupted/)
     // what stays is the picture
-    await expect.poll(() => area.locator('iframe').count(), { timeout: 30_000 }).toBe(0)
-    await area.locator('svg, img').first().waitFor()
+    await expect.poll(() => area(2).locator('iframe').count(), { timeout: 30_000 }).toBe(0)
+    await area(2).locator('svg, img').first().waitFor()
     await run(4)
     await expect.poll(() => output(4).first().textContent(), { timeout: 60_000 }).toMatch(/'interrupted'/)
     await run(5)
     await expect.poll(() => output(5).first().textContent(), { timeout: 30_000 }).toContain('42')
     await picture('interrupted')
   }, 480_000)
+
+  test('follows a second run on a page of its own, for as long as it goes on', async () => {
+    await run(6)
+    await curves(6).waitFor({ timeout: 120_000 })
+    // longer than a front end has to bring the page
+    await setTimeout(8000)
+    const before = await drawn(6)
+    await expect.poll(() => drawn(6), { timeout: 60_000 }).not.toBe(before)
+    await area(6).scrollIntoViewIfNeeded()
+    await picture('second')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('i')
+    await page.keyboard.press('i')
+    await expect.poll(() => area(6).textContent(), { timeout: 60_000 }).toMatch(/interrupted/)
+    await expect.poll(() => area(6).locator('iframe').count(), { timeout: 30_000 }).toBe(0)
+  }, 300_000)
 
   test('completes a name of the lab', async () => {
     const editor = page.locator('.jp-CodeCell').nth(5).locator('.cm-content')

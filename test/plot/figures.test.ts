@@ -6,7 +6,7 @@ import type { Curve } from '../../src/plot/figures/curves.js'
 import { forgettingFigure } from '../../src/plot/figures/forgetting.js'
 import { sharesFigure } from '../../src/plot/figures/shares.js'
 import { gradientNormFigure, trainingLossFigure } from '../../src/plot/figures/training.js'
-import { assignColors, palette } from '../../src/plot/palette.js'
+import { assignColors, neutralColor, palette, runStyle } from '../../src/plot/palette.js'
 
 const curve = (run: string, name: string, y = [3, 2, 1]): Curve => ({ run, name, x: y.map((_, i) => i), y })
 const lines = (spec: { panels: { series: unknown[] }[] }) =>
@@ -54,6 +54,13 @@ describe('forgettingFigure', () => {
       ['expansion', 'ink', 'solid'],
       ['full fine-tune', 'ink', 'dash'],
     ])
+  })
+
+  it('tells two dozen runs apart, the first six without markers', () => {
+    const looks = Array.from({ length: 24 }, (_, i) => runStyle(i))
+    expect(new Set(looks.map(({ dash, marker }) => `${dash} ${marker}`)).size).toBe(24)
+    expect(new Set(looks.map(({ dash }, i) => `${dash} ${neutralColor(i)}`)).size).toBe(24)
+    expect(new Set(looks.slice(0, 6).map(({ dash }) => dash)).size).toBe(6)
   })
 
   it('tells runs by colour when there is one probe', () => {

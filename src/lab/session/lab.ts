@@ -406,7 +406,11 @@ export class Lab {
 
   /** The page of all runs in `runsDir`, on 127.0.0.1; started on first use, it ends with the session. */
   async serve(): Promise<LiveServer> {
-    this.#server ??= LiveServer.start({ runs: [this.runsDir], controls: liveControls(this) })
+    this.#server ??= LiveServer.start({ runs: [this.runsDir], controls: liveControls(this) }).catch(error => {
+      // what stood in its way may be gone the next time
+      this.#server = null
+      throw error
+    })
     return this.#server
   }
 
@@ -429,7 +433,10 @@ export class Lab {
       () => {},
       () => {},
     )
-    await this.#server?.then(server => server.close())
+    await this.#server?.then(
+      server => server.close(),
+      () => {},
+    )
     this.#server = null
     this.#live?.dispose()
     this.#live = null

@@ -9,6 +9,7 @@ import {
   type TileSeries,
 } from '../figure.js'
 import { assignColors } from '../palette.js'
+import { type CurveOptions, runsOf } from './curves.js'
 
 /** One block of a model after expansion. */
 export interface LayerMapBlock {
@@ -107,8 +108,11 @@ export interface ContributionInput {
 }
 
 /** Contribution of the added blocks as bars over the block number, one colour per run. */
-export function contributionFigure(inputs: ContributionInput[], caption = ''): Figure {
-  const colors = assignColors(inputs.map(input => input.run))
+export function contributionFigure(
+  inputs: ContributionInput[],
+  { caption = '', allRuns }: Pick<CurveOptions, 'allRuns'> & { caption?: string } = {},
+): Figure {
+  const colors = assignColors(runsOf(inputs, allRuns))
   const layers = [...new Set(inputs.flatMap(input => input.layers))].sort((a, b) => a - b)
   const series = inputs.map(
     ({ run, layers: own, ratios }): BarSeries => ({

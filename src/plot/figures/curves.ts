@@ -12,7 +12,7 @@ import {
   type Value,
   values,
 } from '../figure.js'
-import { assignColors, runStyle } from '../palette.js'
+import { assignColors, neutralColor, runStyle } from '../palette.js'
 import { smooth } from '../smooth.js'
 import { withoutOutliers } from './outliers.js'
 
@@ -75,16 +75,13 @@ function unique(names: string[]): string[] {
 /** Markers are drawn for evaluations, not for every step of a long run. */
 const MAX_MARKERS = 40
 
-/** Colours that no known probe has, for runs beside a panel of probes. */
-const neutralColors: ColorName[] = ['ink', 'purple', 'orange', 'sky']
-
-/** The runs of the curves, after those that keep their place although nothing of them is drawn. */
-function runsOf(curves: Curve[], allRuns: readonly string[] = []): string[] {
-  return unique([...allRuns, ...curves.map(curve => curve.run)])
+/** The runs of what is drawn, after those that keep their place although nothing of them is drawn. */
+export function runsOf(drawn: readonly { run: string }[], allRuns: readonly string[] = []): string[] {
+  return unique([...allRuns, ...drawn.map(one => one.run)])
 }
 
 function colorsOf(names: string[], runs: string[], colorBy: ColorBy): (curve: Curve) => ColorName {
-  if (colorBy === 'neutral') return curve => neutralColors[runs.indexOf(curve.run) % neutralColors.length]!
+  if (colorBy === 'neutral') return curve => neutralColor(runs.indexOf(curve.run))
   const byRun = colorBy === 'run' || (names.length === 1 && runs.length > 1)
   const colors = assignColors(byRun ? runs : names)
   return curve => colors.get(byRun ? curve.run : curve.name)!

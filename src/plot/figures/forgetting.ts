@@ -1,6 +1,6 @@
 import { axis, type Figure, type LineSeries, values } from '../figure.js'
 import { assignColors, runStyle } from '../palette.js'
-import { type Curve, type CurveOptions, curvePanel } from './curves.js'
+import { type Curve, type CurveOptions, curvePanel, runsOf } from './curves.js'
 
 /** Units of a loss on held-out text. */
 export type LossUnit = 'nats' | 'bitsPerByte'
@@ -46,14 +46,22 @@ export interface TradeOffPath {
   forgotten: ArrayLike<number | null>
 }
 
+export interface TradeOffOptions extends Pick<CurveOptions, 'allRuns'> {
+  unit?: LossUnit
+  /** What the new and the old domain are called. */
+  learnedFrom: string
+  forgottenFrom: string
+}
+
 /** Learning against forgetting: one path per run from (0, 0); right is better, down is better. */
 export function tradeOffFigure(
   paths: TradeOffPath[],
-  { unit = 'nats', learnedFrom, forgottenFrom }: { unit?: LossUnit; learnedFrom: string; forgottenFrom: string },
+  { unit = 'nats', learnedFrom, forgottenFrom, allRuns }: TradeOffOptions,
 ): Figure {
-  const colors = assignColors(paths.map(path => path.run))
-  const series = paths.map(({ run, learned, forgotten }, i): LineSeries => {
-    const marker = runStyle(i).marker
+  const runs = runsOf(paths, allRuns)
+  const colors = assignColors(runs)
+  const series = paths.map(({ run, learned, forgotten }): LineSeries => {
+    const { marker } = runStyle(runs.indexOf(run))
     const [x, y] = [values(learned), values(forgotten)]
     return {
       kind: 'line',
