@@ -19,7 +19,8 @@ export async function openRepl({ cwd = process.cwd(), plain = false, ...options 
   }
   const { TerminalRepl } = await import('./terminal/terminal-repl.js')
   const { TypedHistory } = await import('./terminal/history-file.js')
-  const repl = new TerminalRepl({ cwd, history: new TypedHistory(), offer: ':demo', ...options })
+  const history = new TypedHistory({ onProblem: message => process.emitWarning(message) })
+  const repl = new TerminalRepl({ cwd, history, offer: ':demo', ...options })
   return repl.run(bannerText(wantsColor(true, env)))
 }
 

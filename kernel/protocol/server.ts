@@ -48,7 +48,7 @@ export class KernelServer {
   private constructor(options: ServerData, host: ServerHost) {
     this.#options = options
     this.#host = host
-    this.#history = new History({ path: options.historyPath })
+    this.#history = new History({ path: options.historyPath, onProblem: host.log })
     this.#text = new TextRingReader(options.textRing)
   }
 
@@ -207,7 +207,7 @@ export class KernelServer {
   }
 
   #finish(message: Message, outcome: ExecutionOutcome | undefined): void {
-    if (outcome?.stored) this.#remember(outcome.stored)
+    if (outcome?.stored) this.#history.add(outcome.stored)
     this.#running = null
     this.#inputId = null
     this.#idle(message)
@@ -222,14 +222,6 @@ export class KernelServer {
       this.#running = null
       for (const waiting of this.#queue.splice(0)) this.#abort(waiting)
     })
-  }
-
-  #remember(stored: NonNullable<ExecutionOutcome['stored']>): void {
-    try {
-      this.#history.add(stored)
-    } catch (error) {
-      this.#count('the history cannot be written', `: ${error instanceof Error ? error.message : error}`)
-    }
   }
 
   #abort(message: Message): void {
