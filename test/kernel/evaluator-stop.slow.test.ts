@@ -54,3 +54,31 @@ test.each([
   await sleep(100)
   expect(Number((await cell('n')).text)).toBe(turns)
 })
+
+test('a local file that failed is run anew by the next import, from wherever it is imported', async () => {
+  const write = (name: string, text: string) => writeFileSync(join(cwd, name), text)
+  const state = globalThis as { isReady?: boolean }
+  write('deep.ts', 'if (!(globalThis as any).isReady) throw new Error("not ready")\nexport const deep = 1')
+  write('middle.ts', 'import { deep } from "./deep"\nexport const middle = deep + 1')
+  write('other.ts', 'import { deep } from "./deep"\nexport const other = deep + 2')
+  for (const name of ['middle', 'deep', 'middle'])
+    expect((await cell(`(await import('./${name}')).${name}`)).failure).toBe('Error: not ready')
+  state.isReady = true
+  expect((await cell('(await import("./other")).other')).text).toBe('3')
+  expect((await cell('import { middle } from "./middle"; middle')).text).toBe('2')
+  Reflect.deleteProperty(state, 'isReady')
+})
+
+test('a local file in a circle with one that failed is run anew too', async () => {
+  const write = (name: string, text: string) => writeFileSync(join(cwd, name), text)
+  const state = globalThis as { isReady?: boolean }
+  write(
+    'a.ts',
+    'import { b } from "./b"\nif (!(globalThis as any).isReady) throw new Error("a")\nexport const a = () => b',
+  )
+  write('b.ts', 'import { a } from "./a"\nexport const b = 5\nexport const viaA = () => a()')
+  expect((await cell('await import("./a")')).failure).toBe('Error: a')
+  state.isReady = true
+  expect((await cell('(await import("./b")).viaA()')).text).toBe('5')
+  Reflect.deleteProperty(state, 'isReady')
+})
