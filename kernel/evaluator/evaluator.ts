@@ -73,7 +73,7 @@ export class Evaluator {
   #count = 0
   #runs = 0
   #queue: Promise<unknown> = Promise.resolve()
-  #loadedGlobals = false
+  #globals: Promise<void> | null = null
 
   private constructor({ cwd, declarations = '', globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
     this.#lazy = lazy
@@ -180,6 +180,8 @@ export class Evaluator {
   async dispose(): Promise<void> {
     this.interrupt()
     await this.#queue
+    // an interrupted cell does not wait for what it has begun to load
+    await this.#globals?.catch(() => undefined)
     flushCells()
     for (const undo of this.#undo.splice(0).reverse()) undo()
     this.#converter.close()
@@ -222,19 +224,21 @@ export class Evaluator {
     if (!conversion.ok)
       return { status: 'error', error: describeDiagnostics(conversion.diagnostics, code, count), count }
     for (const warning of conversion.warnings) cell.write('stderr', `warning: ${warning}\n`)
-    if (this.#converter.usesGlobals) await this.#loadGlobals()
+    const { usesGlobals } = this.#converter
     const name = this.#sources.addCell(++serial, count, code, conversion.emitted.map)
-    const outcome = await Promise.race([
-      this.#evaluate(cell, scriptOf(conversion.emitted.js, name)),
-      interruption(cell),
-    ])
+    const evaluated = async (): Promise<Evaluation> => {
+      if (usesGlobals) await this.#loadGlobals()
+      return this.#evaluate(cell, scriptOf(conversion.emitted.js, name))
+    }
+    const outcome = await Promise.race([evaluated(), interruption(cell)])
     if (outcome.status === 'done') return this.#finish(cell, conversion.emitted.resultType)
     const error = outcome.status === 'terminated' ? new Interrupted() : outcome.error
     return this.#fail(cell, error)
   }
 
-  #evaluate(cell: Cell, script: string): Promise<Evaluation> {
-    return cellStorage.run(cell, () => this.#runner.run(script))
+  /** Does not begin when the cell was interrupted meanwhile. */
+  async #evaluate(cell: Cell, script: string): Promise<Evaluation> {
+    return cell.wasInterrupted ? { status: 'terminated' } : cellStorage.run(cell, () => this.#runner.run(script))
   }
 
   async #finish(cell: Cell, type: string | null): Promise<CellResult> {
@@ -251,17 +255,23 @@ export class Evaluator {
 
   #fail(cell: Cell, error: unknown): CellResult {
     const described: CellError = describeError(error, this.#sources)
-    // a proxy would be asked by `instanceof`
-    if (!types.isProxy(error) && error instanceof Interrupted) cell.interrupt()
+    if (isInterruption(error)) cell.interrupt()
     return { status: 'error', error: described, count: cell.count }
   }
 
-  async #loadGlobals(): Promise<void> {
-    if (this.#loadedGlobals) return
-    this.#loadedGlobals = true
+  /** Defines the library's names, once; cells that come while it is loading wait for the same. */
+  #loadGlobals(): Promise<void> {
+    this.#globals ??= this.#defineLibrary().catch((error: unknown) => {
+      this.#globals = null
+      throw error
+    })
+    return this.#globals
+  }
+
+  async #defineLibrary(): Promise<void> {
     const library = await loadLibrary()
-    this.#undo.push(defineGlobals(valuesOf(library)))
-    if (this.#lazy) this.#undo.push(defineGlobals(valuesOf(await this.#lazy.values(library))))
+    const lazy = this.#lazy ? await this.#lazy.values(library) : {}
+    this.#undo.push(defineGlobals(valuesOf({ ...library, ...lazy })))
   }
 
   /** An error that nobody caught, of a timer or a promise that a cell left behind. */
@@ -280,6 +290,11 @@ function loadLibrary(): Promise<Library> {
 // Lines of the script are those of the emitted code plus one, which `Sources` knows.
 function scriptOf(js: string, name: string): string {
   return `'use strict';\n${js.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '')}\n//# sourceURL=${name}`
+}
+
+// a proxy would be asked by `instanceof`
+function isInterruption(error: unknown): boolean {
+  return !types.isProxy(error) && error instanceof Interrupted
 }
 
 function interruption(cell: Cell): Promise<{ status: 'thrown'; error: unknown }> {

@@ -36,6 +36,18 @@ afterAll(async () => {
   rmSync(cwd, { recursive: true, force: true })
 })
 
+test('a cell that is stopped while the library loads does not run, and the names are there when it has loaded', async () => {
+  expect((await cell('late')).failure).toBe('Error: cannot be loaded yet')
+  interruptSoon(20)
+  const stopped = await cell('(globalThis as any).hasRun = true; late')
+  expect(stopped.failure).toMatch(/^Interrupted: /)
+  setTimeout(release, 20)
+  expect((await cell('late')).text).toBe('7')
+  await sleep(50)
+  expect((await cell('(globalThis as any).hasRun')).result).not.toHaveProperty('value')
+  expect(attempts).toBe(2)
+})
+
 test.each([
   ['in a cell', 'let n = 0; while (true) { try { n++; await new Promise(r => setTimeout(r, 10)) } catch {} }'],
   [
