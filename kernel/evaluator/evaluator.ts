@@ -135,7 +135,10 @@ export class Evaluator {
     throw Object.assign(new Error(`the prelude failed:\n${result.error.traceback.join('\n')}`), { code: 'PRELUDE' })
   }
 
-  /** `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, also one that blocks the main thread. */
+  /**
+   * `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, also one that blocks the main thread, or else the next one:
+   * whoever sets it sets it back to 0 before handing out a cell that is not meant.
+   */
   get interruptBuffer(): SharedArrayBuffer {
     return this.#watcher.buffer
   }
@@ -238,6 +241,7 @@ export class Evaluator {
 
   /** Does not begin when the cell was interrupted meanwhile. */
   async #evaluate(cell: Cell, script: string): Promise<Evaluation> {
+    if (this.#watcher.requested) cell.interrupt()
     return cell.wasInterrupted ? { status: 'terminated' } : cellStorage.run(cell, () => this.#runner.run(script))
   }
 

@@ -67,6 +67,16 @@ test.each([
   expect(Number((await cell('n')).text)).toBe(turns)
 })
 
+test('a stop that comes before the cell has begun is for it', async () => {
+  await cell('1')
+  flag()[0] = 1
+  expect((await cell('const until = Date.now() + 2000; while (Date.now() < until) {}')).failure).toMatch(/^Interrupted/)
+  flag()[0] = 1
+  const stopped = await cell('console.log("ran")')
+  expect([stopped.failure, stopped.stdout()]).toEqual([expect.stringMatching(/^Interrupted/), ''])
+  expect((await cell('2')).text).toBe('2')
+})
+
 test('a local file that failed is run anew by the next import, from wherever it is imported', async () => {
   const write = (name: string, text: string) => writeFileSync(join(cwd, name), text)
   const state = globalThis as { isReady?: boolean }

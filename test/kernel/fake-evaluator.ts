@@ -64,7 +64,6 @@ export class FakeEvaluator implements CellEvaluator {
 
   async run(code: string, options: RunCellOptions): Promise<CellResult> {
     if (options.storeHistory) this.#count++
-    Atomics.store(this.#flag, 0, 0)
     try {
       let value: unknown
       for (const line of code.split('\n')) {
