@@ -40,7 +40,7 @@ export class Cell {
   /** Whether the cell is kept: it has a number of its own, and its source and result can be recalled. */
   readonly isCounted: boolean
   readonly options: RunCellOptions
-  /** Displays that are still being rendered. */
+  /** Displays that are still being rendered, and those that could not be. */
   readonly pending = new Set<Promise<unknown>>()
   readonly #abort = new AbortController()
   #result: { value: unknown } | undefined

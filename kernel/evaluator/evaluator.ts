@@ -236,6 +236,7 @@ export class Evaluator {
     const outcome = await Promise.race([evaluated(), interruption(cell)])
     if (outcome.status === 'done') return this.#finish(cell, conversion.emitted.resultType)
     const error = outcome.status === 'terminated' ? new Interrupted() : outcome.error
+    if (!isInterruption(error)) await Promise.race([this.#showPending(cell), interruption(cell)])
     return this.#fail(cell, error)
   }
 
@@ -243,6 +244,12 @@ export class Evaluator {
   async #evaluate(cell: Cell, script: string): Promise<Evaluation> {
     if (this.#watcher.requested) cell.interrupt()
     return cell.wasInterrupted ? { status: 'terminated' } : cellStorage.run(cell, () => this.#runner.run(script))
+  }
+
+  /** What the cell has displayed before it failed takes its time; a display that fails too is told of beside the cell's own error. */
+  async #showPending(cell: Cell): Promise<void> {
+    // a set is gone through to its end, with what is added meanwhile
+    for (const shown of cell.pending) await shown.catch((error: unknown) => this.#reportLate(cell, error))
   }
 
   async #finish(cell: Cell, type: string | null): Promise<CellResult> {

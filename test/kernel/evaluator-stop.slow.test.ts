@@ -104,3 +104,14 @@ test('a local file in a circle with one that failed is run anew too', async () =
   expect((await cell('(await import("./b")).viaA()')).text).toBe('5')
   Reflect.deleteProperty(state, 'isReady')
 })
+
+test('what takes time to show is shown before the error of its cell', async () => {
+  const later =
+    '{ [Symbol.for("Jupyter.display")]: async () => (await new Promise(r => setTimeout(r, 50)), { "text/plain": "slow" }) }'
+  const broken = '{ [Symbol.for("Jupyter.display")]: async () => { throw new Error("not shown") } }'
+  const ran = await cell(`display(${later}); display(${broken}); display("after"); throw new Error("no")`)
+  expect(ran.failure).toBe('Error: no')
+  const shown = ran.outputs.flatMap(output => (output.kind === 'display' ? [output.data['text/plain']] : []))
+  expect(shown).toEqual(['slow', "'after'"])
+  expect(ran.stderr()).toMatch(/^Uncaught [\s\S]*Error: not shown/)
+})
