@@ -81,6 +81,12 @@ export class Cell {
     return value
   }
 
+  /** Writes to stderr at once, also when the cell was interrupted: for what has to be said whatever became of the cell. */
+  writeLate(text: string): void {
+    this.flush()
+    this.#put({ kind: 'stream', name: 'stderr', text })
+  }
+
   /** Writes to a stream of the cell; writes of one moment become one output. */
   write(name: 'stdout' | 'stderr', text: string): void {
     if (this.wasInterrupted || text === '') return
@@ -127,9 +133,13 @@ export class Cell {
     if (text !== '') this.#send({ kind: 'stream', name: this.#name, text })
   }
 
-  // Outside the cell's context: what the front end starts in response is not the cell's.
   #send(output: CellOutput): void {
-    if (!this.wasInterrupted) cellStorage.exit(() => this.options.onOutput(output))
+    if (!this.wasInterrupted) this.#put(output)
+  }
+
+  // Outside the cell's context: what the front end starts in response is not the cell's.
+  #put(output: CellOutput): void {
+    cellStorage.exit(() => this.options.onOutput(output))
   }
 }
 

@@ -289,8 +289,7 @@ export class Evaluator {
   #reportLate(cell: Cell | undefined, error: unknown): void {
     // Before the first cell it is an error of the program around us: it ends the process, as without this listener.
     if (!cell) throw error
-    cell.write('stderr', `Uncaught ${describeError(error, this.#sources).traceback.join('\n')}\n`)
-    cell.flush()
+    cell.writeLate(`Uncaught ${describeError(error, this.#sources).traceback.join('\n')}\n`)
   }
 }
 

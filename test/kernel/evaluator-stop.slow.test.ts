@@ -115,3 +115,10 @@ test('what takes time to show is shown before the error of its cell', async () =
   expect(shown).toEqual(['slow', "'after'"])
   expect(ran.stderr()).toMatch(/^Uncaught [\s\S]*Error: not shown/)
 })
+
+test('an error that nobody caught is told of although the cell was interrupted', async () => {
+  interruptSoon(30)
+  const ran = await cell('setTimeout(() => { throw new Error("too late") }, 80); await new Promise(() => {})')
+  expect(ran.failure).toMatch(/^Interrupted/)
+  await expect.poll(ran.stderr).toContain('too late')
+})
