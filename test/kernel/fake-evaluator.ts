@@ -36,6 +36,10 @@ export class FakeEvaluator implements CellEvaluator {
     update: (text, { onOutput }) => onOutput(display(text, { displayId: 'd1', isUpdate: true })),
     clear: (wait, { onOutput }) => onOutput({ kind: 'clear', wait: wait === 'wait' }),
     prompt: (text, { input }) => input!(text, false),
+    promptLater: (text, { input, onOutput }) => {
+      const refused = (error: Error) => onOutput({ kind: 'stream', name: 'stderr', text: error.message })
+      setTimeout(() => input!(text, false).catch(refused), 50)
+    },
     sleep: ms => this.#sleep(Number(ms)),
     later: (text, { onOutput }) => {
       setTimeout(() => onOutput({ kind: 'stream', name: 'stdout', text: `${text}\n` }), 150)
