@@ -49,8 +49,8 @@ module.exports = {
       name: 'fronts-use-the-public-api',
       severity: 'error',
       from: { path: '^(kernel|repl)/' },
-      // the kernel's server thread starts before the library is loaded, so that its sockets answer at once
-      to: { path: '^src/', pathNot: '^src/([^/]+|util/worker)\\.ts$' },
+      // what starts before the library is loaded: the kernel's server thread, whose sockets answer at once, and the prompt
+      to: { path: '^src/', pathNot: '^src/([^/]+|util/(worker|package))\\.ts$' },
     },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

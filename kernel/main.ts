@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { packageVersion } from '../src/util/package.js'
 import { cellDeclarations, cellGlobals } from './cell-globals.js'
 import { type LabGlobals, labGlobals } from './lab-globals.js'
 import { readConnectionFile } from './protocol/connection.js'
@@ -16,14 +17,11 @@ const disposeMs = 1000
 /** How long nobody has asked for anything before the kernel prepares for what may come, in milliseconds. */
 const idleMs = 400
 
-function versionOf(packagePath: string): string {
-  return (JSON.parse(readFileSync(packagePath, 'utf8')) as { version: string }).version
-}
-
 /** Version of the TypeScript that cells are checked with: the compiler that tslab brings. */
 function typescriptVersion(): string {
   const tslab = createRequire(require.resolve('tslab/package.json'))
-  return versionOf(tslab.resolve('@tslab/typescript-for-tslab/package.json'))
+  const file = tslab.resolve('@tslab/typescript-for-tslab/package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 /** The process that started the kernel, when its end has to be the kernel's end too. */
@@ -48,10 +46,7 @@ async function startEvaluator(kernel: Kernel, lab: LabGlobals) {
 async function main(connectionPath: string): Promise<void> {
   const kernel = Kernel.start({
     connection: readConnectionFile(connectionPath),
-    info: kernelInfo({
-      version: versionOf(require.resolve('llama-pro-lab/package.json')),
-      typescriptVersion: typescriptVersion(),
-    }),
+    info: kernelInfo({ version: packageVersion(), typescriptVersion: typescriptVersion() }),
     historyPath: historyPath(),
     parentPid: parentPid(),
   })

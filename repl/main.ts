@@ -1,7 +1,5 @@
 /** Opens the session: on a terminal with everything, elsewhere as plain lines. Light: what is heavy is loaded after the first prompt. */
-import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packageVersion } from '../src/util/package.js'
 import { makeStyle, wantsColor } from './cli/style.js'
 
 export interface ReplOptions {
@@ -21,29 +19,17 @@ export async function openRepl({ cwd = process.cwd(), plain = false, ...options 
   }
   const { TerminalRepl } = await import('./terminal/terminal-repl.js')
   const { TypedHistory } = await import('./terminal/history-file.js')
-  const repl = new TerminalRepl({ cwd, history: new TypedHistory(), offer: ':demo', ...options })
+  const history = new TypedHistory({ onProblem: message => process.emitWarning(message) })
+  const repl = new TerminalRepl({ cwd, history, offer: ':demo', ...options })
   return repl.run(bannerText(wantsColor(true, env)))
 }
 
 function bannerText(color: boolean): string {
   const style = makeStyle(color)
   return [
-    `${style.bold('Llama Pro Lab')} ${version()}  LLaMA Pro block expansion in TypeScript`,
+    `${style.bold('Llama Pro Lab')} ${packageVersion()}  LLaMA Pro block expansion in TypeScript`,
     `${style.green('Enter')} runs the demo story: load, plan, expand, prove, train, compare.`,
     `Or type TypeScript, or a command such as ${style.cyan(':load demo')}; ${style.cyan(':help')} lists them.`,
     '',
   ].join('\n')
-}
-
-/** From package.json, above the sources and above the build. */
-function version(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  for (let up = 0; up < 3; up++, folder = dirname(folder)) {
-    try {
-      return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
-    } catch {
-      // not in this folder
-    }
-  }
-  return ''
 }

@@ -189,7 +189,7 @@ export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/eval
 export { type GenerateTextOptions, generateText } from './lab/generate-text.js'
 export { openDataset } from './lab/open-dataset.js'
 export { resolveModelDir } from './lab/resolve-model.js'
-export { packageRoot, packageVersion } from './lab/package.js'
+export { packageRoot, packageVersion } from './util/package.js'
 export type { ProbeSummary, RunEvents, RunResult } from './lab/run-events.js'
 export { type RunOptions, runRecipe } from './lab/run-recipe.js'
 export { type VerifyOptions, type VerifyResult, verifyModels } from './lab/verify-models.js'

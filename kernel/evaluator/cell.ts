@@ -40,7 +40,7 @@ export class Cell {
   /** Whether the cell is kept: it has a number of its own, and its source and result can be recalled. */
   readonly isCounted: boolean
   readonly options: RunCellOptions
-  /** Displays that are still being rendered. */
+  /** Displays that are still being rendered, and those that could not be. */
   readonly pending = new Set<Promise<unknown>>()
   readonly #abort = new AbortController()
   #result: { value: unknown } | undefined
@@ -79,6 +79,12 @@ export class Cell {
     const value = this.#result?.value
     this.#result = undefined
     return value
+  }
+
+  /** Writes to stderr at once, also when the cell was interrupted: for what has to be said whatever became of the cell. */
+  writeLate(text: string): void {
+    this.flush()
+    this.#put({ kind: 'stream', name: 'stderr', text })
   }
 
   /** Writes to a stream of the cell; writes of one moment become one output. */
@@ -127,9 +133,13 @@ export class Cell {
     if (text !== '') this.#send({ kind: 'stream', name: this.#name, text })
   }
 
-  // Outside the cell's context: what the front end starts in response is not the cell's.
   #send(output: CellOutput): void {
-    if (!this.wasInterrupted) cellStorage.exit(() => this.options.onOutput(output))
+    if (!this.wasInterrupted) this.#put(output)
+  }
+
+  // Outside the cell's context: what the front end starts in response is not the cell's.
+  #put(output: CellOutput): void {
+    cellStorage.exit(() => this.options.onOutput(output))
   }
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, sep } from 'node:path'
+import { dirname, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type TS from '@tslab/typescript-for-tslab'
 import type { Converter } from 'tslab/dist/converter.js'
@@ -304,21 +304,6 @@ function localDependencies(
     }
   }
   return [...found]
-}
-
-/** Folder of this package, found from the running file upwards (sources and build are at different depths). */
-export function packageRoot(): string {
-  let folder = dirname(new URL(import.meta.url).pathname)
-  while (!isOurs(join(folder, 'package.json'))) {
-    const parent = dirname(folder)
-    if (parent === folder) throw new Error(`internal: no package.json above ${import.meta.url}`)
-    folder = parent
-  }
-  return folder
-}
-
-function isOurs(file: string): boolean {
-  return stampOf(file) !== '' && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'llama-pro-lab'
 }
 
 /** The file URL of a path, for imports. */

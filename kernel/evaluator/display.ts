@@ -84,9 +84,10 @@ function inOrder<T>(cell: Cell, value: T | Promise<T>, send: (value: T) => void)
     send(ready as T),
   )
   cell.pending.add(task)
+  // one that fails stays: the end of the cell tells of it
   task.then(
     () => cell.pending.delete(task),
-    () => cell.pending.delete(task),
+    () => undefined,
   )
 }
 

@@ -2,8 +2,9 @@ import { Session } from 'node:inspector'
 import { sep } from 'node:path'
 import { types } from 'node:util'
 import { getHeapStatistics } from 'node:v8'
+import { packageRoot } from '../../src/util/package.js'
 import { Cell, cellStorage, flushCells, HeapNearlyFull, Interrupted } from './cell.js'
-import { loadCompiler, packageRoot, saveCompiler } from './compiler-host.js'
+import { loadCompiler, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
 import { isDisplayHandle } from './display.js'
 import { describeDiagnostics, describeError } from './errors.js'
@@ -72,7 +73,7 @@ export class Evaluator {
   #count = 0
   #runs = 0
   #queue: Promise<unknown> = Promise.resolve()
-  #loadedGlobals = false
+  #globals: Promise<void> | null = null
 
   private constructor({ cwd, declarations = '', globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
     this.#lazy = lazy
@@ -134,7 +135,10 @@ export class Evaluator {
     throw Object.assign(new Error(`the prelude failed:\n${result.error.traceback.join('\n')}`), { code: 'PRELUDE' })
   }
 
-  /** `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, also one that blocks the main thread. */
+  /**
+   * `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, also one that blocks the main thread, or else the next one:
+   * whoever sets it sets it back to 0 before handing out a cell that is not meant.
+   */
   get interruptBuffer(): SharedArrayBuffer {
     return this.#watcher.buffer
   }
@@ -179,6 +183,8 @@ export class Evaluator {
   async dispose(): Promise<void> {
     this.interrupt()
     await this.#queue
+    // an interrupted cell does not wait for what it has begun to load
+    await this.#globals?.catch(() => undefined)
     flushCells()
     for (const undo of this.#undo.splice(0).reverse()) undo()
     this.#converter.close()
@@ -221,19 +227,29 @@ export class Evaluator {
     if (!conversion.ok)
       return { status: 'error', error: describeDiagnostics(conversion.diagnostics, code, count), count }
     for (const warning of conversion.warnings) cell.write('stderr', `warning: ${warning}\n`)
-    if (this.#converter.usesGlobals) await this.#loadGlobals()
+    const { usesGlobals } = this.#converter
     const name = this.#sources.addCell(++serial, count, code, conversion.emitted.map)
-    const outcome = await Promise.race([
-      this.#evaluate(cell, scriptOf(conversion.emitted.js, name)),
-      interruption(cell),
-    ])
+    const evaluated = async (): Promise<Evaluation> => {
+      if (usesGlobals) await this.#loadGlobals()
+      return this.#evaluate(cell, scriptOf(conversion.emitted.js, name))
+    }
+    const outcome = await Promise.race([evaluated(), interruption(cell)])
     if (outcome.status === 'done') return this.#finish(cell, conversion.emitted.resultType)
     const error = outcome.status === 'terminated' ? new Interrupted() : outcome.error
+    if (!isInterruption(error)) await Promise.race([this.#showPending(cell), interruption(cell)])
     return this.#fail(cell, error)
   }
 
-  #evaluate(cell: Cell, script: string): Promise<Evaluation> {
-    return cellStorage.run(cell, () => this.#runner.run(script))
+  /** Does not begin when the cell was interrupted meanwhile. */
+  async #evaluate(cell: Cell, script: string): Promise<Evaluation> {
+    if (this.#watcher.requested) cell.interrupt()
+    return cell.wasInterrupted ? { status: 'terminated' } : cellStorage.run(cell, () => this.#runner.run(script))
+  }
+
+  /** What the cell has displayed before it failed takes its time; a display that fails too is told of beside the cell's own error. */
+  async #showPending(cell: Cell): Promise<void> {
+    // a set is gone through to its end, with what is added meanwhile
+    for (const shown of cell.pending) await shown.catch((error: unknown) => this.#reportLate(cell, error))
   }
 
   async #finish(cell: Cell, type: string | null): Promise<CellResult> {
@@ -250,25 +266,30 @@ export class Evaluator {
 
   #fail(cell: Cell, error: unknown): CellResult {
     const described: CellError = describeError(error, this.#sources)
-    // a proxy would be asked by `instanceof`
-    if (!types.isProxy(error) && error instanceof Interrupted) cell.interrupt()
+    if (isInterruption(error)) cell.interrupt()
     return { status: 'error', error: described, count: cell.count }
   }
 
-  async #loadGlobals(): Promise<void> {
-    if (this.#loadedGlobals) return
-    this.#loadedGlobals = true
+  /** Defines the library's names, once; cells that come while it is loading wait for the same. */
+  #loadGlobals(): Promise<void> {
+    this.#globals ??= this.#defineLibrary().catch((error: unknown) => {
+      this.#globals = null
+      throw error
+    })
+    return this.#globals
+  }
+
+  async #defineLibrary(): Promise<void> {
     const library = await loadLibrary()
-    this.#undo.push(defineGlobals(valuesOf(library)))
-    if (this.#lazy) this.#undo.push(defineGlobals(valuesOf(await this.#lazy.values(library))))
+    const lazy = this.#lazy ? await this.#lazy.values(library) : {}
+    this.#undo.push(defineGlobals(valuesOf({ ...library, ...lazy })))
   }
 
   /** An error that nobody caught, of a timer or a promise that a cell left behind. */
   #reportLate(cell: Cell | undefined, error: unknown): void {
     // Before the first cell it is an error of the program around us: it ends the process, as without this listener.
     if (!cell) throw error
-    cell.write('stderr', `Uncaught ${describeError(error, this.#sources).traceback.join('\n')}\n`)
-    cell.flush()
+    cell.writeLate(`Uncaught ${describeError(error, this.#sources).traceback.join('\n')}\n`)
   }
 }
 
@@ -279,6 +300,11 @@ function loadLibrary(): Promise<Library> {
 // Lines of the script are those of the emitted code plus one, which `Sources` knows.
 function scriptOf(js: string, name: string): string {
   return `'use strict';\n${js.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '')}\n//# sourceURL=${name}`
+}
+
+// a proxy would be asked by `instanceof`
+function isInterruption(error: unknown): boolean {
+  return !types.isProxy(error) && error instanceof Interrupted
 }
 
 function interruption(cell: Cell): Promise<{ status: 'thrown'; error: unknown }> {

@@ -123,10 +123,12 @@ export class InterruptWatcher {
     return Atomics.load(this.slots, REQUEST) !== 0
   }
 
-  /** A cell begins: requests of the time before it are not for it. @param serial its number, from 1 */
+  /**
+   * A cell begins. A request that stands already is for it: it was made after the cell was handed out. Only a full heap was that of
+   * the cell before. @param serial its number, from 1
+   */
   begin(serial: number): void {
-    Atomics.store(this.slots, REASON, ASKED)
-    this.reset()
+    if (Atomics.exchange(this.slots, REASON, ASKED) === MEMORY) this.reset()
     Atomics.store(this.slots, CELL, serial)
   }
 

@@ -17,6 +17,8 @@ interface Instance {
   readonly importers: (() => void)[]
   execute: () => unknown
   done?: Promise<void>
+  /** Its code threw: it is run anew by the next import, and so is what imports it. */
+  hasFailed?: boolean
 }
 
 /** What TypeScript emits for a module in the `System` format. */
@@ -35,7 +37,7 @@ export interface LocalModulesOptions {
 
 /**
  * Local TypeScript files that cells import. A file is compiled and run once, and again by the next import after it or
- * one of the local files that it imports has changed. Files may use `await` at top level and import each other in circles.
+ * one of the local files that it imports has changed or has failed. Files may use `await` at top level and import each other in circles.
  */
 export class LocalModules {
   readonly #ts: Compiler
@@ -63,12 +65,7 @@ export class LocalModules {
   async load(path: string): Promise<Namespace> {
     const known = this.#instances.get(path)
     const instance = known && isFresh(known) ? known : await this.#link(path, new Map())
-    try {
-      await run(instance, new Set())
-    } catch (error) {
-      this.#instances.delete(path)
-      throw error
-    }
+    await run(instance, new Set())
     return instance.namespace
   }
 
@@ -147,7 +144,8 @@ function exporterOf(instance: Instance) {
 function isFresh(instance: Instance, seen = new Set<Instance>()): boolean {
   if (seen.has(instance)) return true
   seen.add(instance)
-  return stampOf(instance.path) === instance.stamp && instance.dependencies.every(one => isFresh(one, seen))
+  if (instance.hasFailed || stampOf(instance.path) !== instance.stamp) return false
+  return instance.dependencies.every(one => isFresh(one, seen))
 }
 
 /** Runs the dependencies, then the instance, each once. */
@@ -155,8 +153,13 @@ async function run(instance: Instance, running: Set<Instance>): Promise<void> {
   if (running.has(instance)) return
   running.add(instance)
   for (const dependency of instance.dependencies) await run(dependency, running)
-  instance.done ??= Promise.resolve().then(async () => {
-    await instance.execute()
-  })
+  instance.done ??= Promise.resolve()
+    .then(async () => {
+      await instance.execute()
+    })
+    .catch((error: unknown) => {
+      instance.hasFailed = true
+      throw error
+    })
   await instance.done
 }

@@ -11,7 +11,8 @@ export const stopFlagName = '__labStop__'
  *   assignment, functions first: one variable a name for the whole session, of whatever kind it was declared. (V8 refuses
  *   most changes of kind, and a `let` that a failed cell did not reach could not be read any more.)
  * - `import` and `import()` become calls of the module loader;
- * - loops look at the stop flag, and code that resumes after an `await` ends when its cell was interrupted;
+ * - loops look at the stop flag, and code that resumes after an `await`, or goes round a loop that awaits, ends when its cell was
+ *   interrupted;
  * - the value of the last statement, when it is an expression, is handed to `result()`.
  *
  * @param declared Names that have a variable already; the script adds its own when it starts, through `declare()`.
@@ -54,29 +55,24 @@ function interruptible(ts: typeof TS, context: TS.TransformationContext, { isMod
       f.createElementAccessExpression(f.createIdentifier(stopFlagName), 0),
       f.createExpressionStatement(call('stop', [])),
     )
+  /** The check stands before the body, where no `try` of the user's own catches what it throws. */
   const guarded = (body: TS.Statement, isAsync: boolean): TS.Statement => {
     const check = isAsync ? f.createExpressionStatement(call('resume', [])) : stopCheck()
     return f.createBlock([check, ...(ts.isBlock(body) ? body.statements : [body])], true)
   }
+  const guardLoop = (node: TS.IterationStatement, body: TS.Statement): TS.Statement => {
+    if (ts.isWhileStatement(node)) return f.updateWhileStatement(node, node.expression, body)
+    if (ts.isDoStatement(node)) return f.updateDoStatement(node, body, node.expression)
+    if (ts.isForStatement(node))
+      return f.updateForStatement(node, node.initializer, node.condition, node.incrementor, body)
+    if (ts.isForInStatement(node)) return f.updateForInStatement(node, node.initializer, node.expression, body)
+    const { awaitModifier, initializer, expression } = node as TS.ForOfStatement
+    return f.updateForOfStatement(node as TS.ForOfStatement, awaitModifier, initializer, expression, body)
+  }
   const visit = (original: TS.Node): TS.Node => {
     const node = ts.visitEachChild(original, visit, context)
     if (ts.isAwaitExpression(node)) return ts.setTextRange(call('resume', [node]), original)
-    if (ts.isWhileStatement(node)) return f.updateWhileStatement(node, node.expression, guarded(node.statement, false))
-    if (ts.isDoStatement(node)) return f.updateDoStatement(node, guarded(node.statement, false), node.expression)
-    if (ts.isForStatement(node))
-      return f.updateForStatement(
-        node,
-        node.initializer,
-        node.condition,
-        node.incrementor,
-        guarded(node.statement, false),
-      )
-    if (ts.isForInStatement(node))
-      return f.updateForInStatement(node, node.initializer, node.expression, guarded(node.statement, false))
-    if (ts.isForOfStatement(node)) {
-      const body = guarded(node.statement, node.awaitModifier !== undefined)
-      return f.updateForOfStatement(node, node.awaitModifier, node.initializer, node.expression, body)
-    }
+    if (ts.isIterationStatement(node, false)) return guardLoop(node, guarded(node.statement, awaits(ts, original)))
     if (isModule) return node
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
       return ts.setTextRange(call('load', [...node.arguments]), original)
@@ -85,6 +81,12 @@ function interruptible(ts: typeof TS, context: TS.TransformationContext, { isMod
     return node
   }
   return visit
+}
+
+/** Whether going through a loop takes an `await`; those of functions inside it do not count. */
+function awaits(ts: typeof TS, node: TS.Node): boolean {
+  if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier !== undefined)) return true
+  return ts.forEachChild(node, child => !ts.isFunctionLike(child) && awaits(ts, child)) ?? false
 }
 
 /** `import d, { a as b } from 'x'` -> `let [d, b] = await __lab__.bind('x', ['default', 'a'])`. */

@@ -19,6 +19,8 @@ export interface HistoryOptions {
   maxChars?: number
   /** Characters of all entries that are kept; default 8 million. */
   maxTotalChars?: number
+  /** Told once when the file cannot be read or written; the history goes on in memory. */
+  onProblem?: (message: string) => void
 }
 
 /** What `history_request` asks for. */
@@ -69,22 +71,25 @@ export class History {
   /** Number of this session: one more than the last in the file. */
   readonly session: number
   readonly #entries: HistoryEntry[]
-  readonly #path: string | null
+  #path: string | null
+  readonly #onProblem: (message: string) => void
   readonly #limits: { maxEntries: number; maxChars: number; maxTotalChars: number }
   #totalChars: number
 
   constructor(options: HistoryOptions) {
-    const { path, maxEntries = 10_000, maxChars = 100_000, maxTotalChars = 8_000_000 } = options
+    const { path, maxEntries = 10_000, maxChars = 100_000, maxTotalChars = 8_000_000, onProblem = () => {} } = options
     this.#path = path
+    this.#onProblem = onProblem
     this.#limits = { maxEntries, maxChars, maxTotalChars }
-    const { entries, lastSession } = path === null ? { entries: [], lastSession: 0 } : readEntries(path)
+    const { entries, lastSession } = this.#onDisk(readEntries) ?? { entries: [], lastSession: 0 }
     this.#entries = entries
     this.#totalChars = entries.reduce((sum, entry) => sum + charsOf(entry), 0)
     this.session = lastSession + 1
     if (this.#exceeds(1)) this.#trim()
-    if (path === null) return
-    mkdirSync(dirname(path), { recursive: true })
-    appendFileSync(path, `${JSON.stringify({ session: this.session })}\n`, { mode: 0o600 })
+    this.#onDisk(file => {
+      mkdirSync(dirname(file), { recursive: true })
+      append(file, { session: this.session })
+    })
   }
 
   add({ line, source, output }: Omit<HistoryEntry, 'session'>): void {
@@ -92,7 +97,7 @@ export class History {
     const entry = { session: this.session, line, source, output: output?.slice(0, this.#limits.maxChars) ?? null }
     this.#entries.push(entry)
     this.#totalChars += charsOf(entry)
-    if (this.#path !== null) appendFileSync(this.#path, `${JSON.stringify(entry)}\n`, { mode: 0o600 })
+    this.#onDisk(file => append(file, entry))
     if (this.#exceeds(2)) this.#trim()
   }
 
@@ -117,11 +122,31 @@ export class History {
   /** Forgets the oldest entries; the file is written anew only then. */
   #trim(): void {
     while (this.#exceeds(1)) this.#totalChars -= charsOf(this.#entries.shift()!)
-    if (this.#path === null) return
-    const temporary = `${this.#path}.${process.pid}`
-    writeFileSync(temporary, this.#entries.map(entry => `${JSON.stringify(entry)}\n`).join(''), { mode: 0o600 })
-    renameSync(temporary, this.#path)
+    this.#onDisk(file => {
+      const temporary = `${file}.${process.pid}`
+      writeFileSync(temporary, this.#entries.map(entry => `${JSON.stringify(entry)}\n`).join(''), { mode: 0o600 })
+      renameSync(temporary, file)
+    })
   }
+
+  /** Does something with the file; after the first failure there is no file any more. */
+  #onDisk<T>(act: (file: string) => T): T | undefined {
+    if (this.#path === null) return undefined
+    try {
+      return act(this.#path)
+    } catch (error) {
+      this.#onProblem(
+        `the history is kept in memory only: ${error instanceof Error ? error.message : error}. ` +
+          'LLAMA_PRO_HISTORY=<file> puts it elsewhere; an empty one asks for none',
+      )
+      this.#path = null
+      return undefined
+    }
+  }
+}
+
+function append(file: string, record: HistoryEntry | { session: number }): void {
+  appendFileSync(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })
 }
 
 function charsOf({ source, output }: HistoryEntry): number {

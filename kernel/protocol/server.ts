@@ -36,7 +36,8 @@ export class KernelServer {
   readonly #counts = new Map<string, number>()
   #sockets!: KernelSockets
   #outbox!: Outbox
-  #interruptFlag: Int32Array | null = null
+  /** Set, it stops what the main thread runs; one of our own until that thread is ready. */
+  #interruptFlag: Int32Array = new Int32Array(1)
   /** Requests that the main thread has. */
   readonly #asked = new Map<number, Message>()
   #nextId = 0
@@ -48,7 +49,7 @@ export class KernelServer {
   private constructor(options: ServerData, host: ServerHost) {
     this.#options = options
     this.#host = host
-    this.#history = new History({ path: options.historyPath })
+    this.#history = new History({ path: options.historyPath, onProblem: host.log })
     this.#text = new TextRingReader(options.textRing)
   }
 
@@ -81,11 +82,17 @@ export class KernelServer {
   }
 
   #onOrdered(message: OrderedToServer): void {
-    if (message.type === 'ready') this.#interruptFlag = new Int32Array(message.interruptBuffer)
+    if (message.type === 'ready') this.#onReady(message.interruptBuffer)
     else if (message.type === 'reply') this.#onReply(message)
     else if (message.type === 'publish') this.#outbox.publish(message)
     else if (message.type === 'input') this.#requestInput(message)
     else this.#inputId = null
+  }
+
+  #onReady(interruptBuffer: SharedArrayBuffer): void {
+    const isStopped = this.#interruptFlag[0] !== 0
+    this.#interruptFlag = new Int32Array(interruptBuffer)
+    if (isStopped) this.#raiseFlag()
   }
 
   /** Sends what is still to be sent and closes the sockets. */
@@ -174,11 +181,13 @@ export class KernelServer {
 
   /** Stops what runs. The flag reaches a thread that never comes back to its event loop, the message one that waits. */
   #interrupt(): void {
-    if (this.#running && this.#interruptFlag) {
-      Atomics.store(this.#interruptFlag, 0, 1)
-      Atomics.notify(this.#interruptFlag, 0)
-    }
+    if (this.#running) this.#raiseFlag()
     this.#host.post({ type: 'interrupt' })
+  }
+
+  #raiseFlag(): void {
+    Atomics.store(this.#interruptFlag, 0, 1)
+    Atomics.notify(this.#interruptFlag, 0)
   }
 
   #ask(message: Message): void {
@@ -194,6 +203,8 @@ export class KernelServer {
     if (!next) return
     this.#running = next
     this.#outbox.status('busy', next.header)
+    // a stop of before is not for it; one that comes from now on is, also when it has not begun yet
+    Atomics.store(this.#interruptFlag, 0, 0)
     this.#ask(next)
   }
 
@@ -207,7 +218,7 @@ export class KernelServer {
   }
 
   #finish(message: Message, outcome: ExecutionOutcome | undefined): void {
-    if (outcome?.stored) this.#remember(outcome.stored)
+    if (outcome?.stored) this.#history.add(outcome.stored)
     this.#running = null
     this.#inputId = null
     this.#idle(message)
@@ -222,14 +233,6 @@ export class KernelServer {
       this.#running = null
       for (const waiting of this.#queue.splice(0)) this.#abort(waiting)
     })
-  }
-
-  #remember(stored: NonNullable<ExecutionOutcome['stored']>): void {
-    try {
-      this.#history.add(stored)
-    } catch (error) {
-      this.#count('the history cannot be written', `: ${error instanceof Error ? error.message : error}`)
-    }
   }
 
   #abort(message: Message): void {

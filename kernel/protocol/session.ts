@@ -38,6 +38,8 @@ export class KernelSession {
   #serving = 0
   #servedAt = performance.now()
   readonly #inputs: Input[] = []
+  /** Id of the execution that goes on: the front end takes no question of another one. */
+  #executing: number | null = null
 
   constructor(post: (message: OrderedToServer) => void, ring: TextRingWriter) {
     this.#ring = ring
@@ -172,6 +174,7 @@ export class KernelSession {
     const question = parsePagerQuestion(code)
     const text = new CellText(header, this.#ring)
     const onOutput = (output: CellOutput) => this.#output(header, { output, text })
+    this.#executing = request.id
     const result = await evaluator.run(question ? '' : code, {
       silent,
       storeHistory,
@@ -179,6 +182,7 @@ export class KernelSession {
       onOutput,
       input: (prompt, password) => this.#input(request, prompt, password),
     })
+    this.#executing = null
     text.end()
     this.#rejectInputs(input => input.requestId === request.id, 'the cell that asked has ended')
     if (result.status !== 'aborted' && storeHistory) this.#count = result.count
@@ -237,6 +241,7 @@ export class KernelSession {
   #input({ id, content }: MainRequest, prompt: string, password: boolean): Promise<string> {
     if (content['allow_stdin'] === false)
       return Promise.reject(new Error('the front end that runs this cell cannot ask for input (allow_stdin is false)'))
+    if (this.#executing !== id) return Promise.reject(new Error('input: the cell that asked has ended'))
     return new Promise((resolve, reject) => {
       this.#inputs.push({ requestId: id, prompt, password, resolve, reject })
       if (this.#inputs.length === 1) this.#askNext()

@@ -271,6 +271,8 @@ export class ReplSession {
     const input = (prompt: string, isPassword: boolean) =>
       new Promise<string>(answer => this.#emit('question', { prompt, isPassword, answer }))
     const signal = this.#abort!.signal
+    // a Ctrl-C of before is not for this cell
+    Atomics.store(new Int32Array(this.interruptBuffer), 0, 0)
     const result = await this.#evaluator.run(code, { onOutput, input, signal })
     cell.result = result
     for (const line of lines.end()) this.#print('output', line)

@@ -6,14 +6,19 @@ import { historyPath } from '../../kernel/state-path.js'
 /** Entries that can be walked through. */
 const maxShown = 5000
 
+export interface TypedHistoryOptions {
+  path?: string | null
+  onProblem: (message: string) => void
+}
+
 /** The lines of earlier sessions and of this one; those of the notebook kernel have a file of their own beside it. */
 export class TypedHistory {
   readonly #file: History
   readonly #entries: string[]
 
-  /** `path`: default beside the kernel's history; null keeps it in memory. */
-  constructor(path: string | null = besideKernel()) {
-    this.#file = new History({ path })
+  /** `path`: default beside the kernel's history; null keeps it in memory. `onProblem` is told once when the file cannot be used. */
+  constructor({ path = besideKernel(), onProblem }: TypedHistoryOptions) {
+    this.#file = new History({ path, onProblem })
     this.#entries = this.#file.query({ access: 'tail', n: maxShown }).map(entry => entry.source)
   }
 

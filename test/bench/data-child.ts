@@ -3,10 +3,10 @@
  * Usage: data-child.ts FILES [--seconds N]
  */
 import { parseArgs } from 'node:util'
-import { packageRoot, packageVersion } from '../../src/lab/package.js'
 import { openRunData } from '../../src/lab/run-data.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { Emitter } from '../../src/util/emitter.js'
+import { packageRoot, packageVersion } from '../../src/util/package.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -36,6 +36,10 @@ export class FakeEvaluator implements CellEvaluator {
     update: (text, { onOutput }) => onOutput(display(text, { displayId: 'd1', isUpdate: true })),
     clear: (wait, { onOutput }) => onOutput({ kind: 'clear', wait: wait === 'wait' }),
     prompt: (text, { input }) => input!(text, false),
+    promptLater: (text, { input, onOutput }) => {
+      const refused = (error: Error) => onOutput({ kind: 'stream', name: 'stderr', text: error.message })
+      setTimeout(() => input!(text, false).catch(refused), 50)
+    },
     sleep: ms => this.#sleep(Number(ms)),
     later: (text, { onOutput }) => {
       setTimeout(() => onOutput({ kind: 'stream', name: 'stdout', text: `${text}\n` }), 150)
@@ -64,7 +68,6 @@ export class FakeEvaluator implements CellEvaluator {
 
   async run(code: string, options: RunCellOptions): Promise<CellResult> {
     if (options.storeHistory) this.#count++
-    Atomics.store(this.#flag, 0, 0)
     try {
       let value: unknown
       for (const line of code.split('\n')) {

@@ -1,11 +1,15 @@
-import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { History, matchesGlob, parseHistoryQuery } from '../../kernel/protocol/history.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const dir = temporaryDirectory('history')
+const write = (name: string, text: string) => {
+  writeFileSync(join(dir, name), text)
+  return join(dir, name)
+}
 const cell = (line: number, source = `cell ${line}`) => ({ line, source, output: null })
 const tail = (history: History, n: number) => history.query({ access: 'tail', n }).map(entry => entry.source)
 
@@ -54,6 +58,27 @@ describe('the history', () => {
     const history = new History({ path })
     expect(history.session).toBe(6)
     expect(tail(history, 10)).toEqual(['good'])
+  })
+
+  test.each([
+    ['is below a file', () => join(write('a-file', ''), 'state', 'history.jsonl')],
+    ['is a directory', () => dir],
+  ])('a path that %s: the history goes on in memory, and says so once', (_, pathOf) => {
+    const problems: string[] = []
+    const history = new History({ path: pathOf(), onProblem: message => problems.push(message) })
+    history.add(cell(1))
+    expect(tail(history, 10)).toEqual(['cell 1'])
+    expect(problems).toEqual([expect.stringMatching(/in memory only: E(NOTDIR|EXIST|ISDIR).*LLAMA_PRO_HISTORY=<file>/)])
+  })
+
+  test('a file that goes away while it is used', () => {
+    const problems: string[] = []
+    const path = join(dir, 'gone', 'history.jsonl')
+    const history = new History({ path, maxEntries: 2, onProblem: message => problems.push(message) })
+    rmSync(dirname(path), { recursive: true })
+    for (let n = 1; n < 9; n++) history.add(cell(n))
+    expect(tail(history, 2)).toEqual(['cell 7', 'cell 8'])
+    expect(problems).toHaveLength(1)
   })
 
   test('search: pattern, the newest n, each source once', () => {

@@ -9,9 +9,10 @@ import { temporaryDirectory } from '../support/temporary.js'
 
 const python = process.env['LLAMA_PRO_TEST_PYTHON'] ?? 'python3'
 const hasClient = spawnSync(python, ['-c', 'import jupyter_client']).status === 0
-const dir = temporaryDirectory('installed')
+// a space and a letter that URLs escape, as people's folders have them
+const dir = join(temporaryDirectory('installed'), 'my lämä')
 const elsewhere = join(dir, 'elsewhere')
-mkdirSync(elsewhere)
+mkdirSync(elsewhere, { recursive: true })
 const { build } = (await import('../../repl/setup.mjs' as string)) as { build: () => void }
 beforeAll(() => build())
 

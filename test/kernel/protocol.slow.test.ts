@@ -232,6 +232,18 @@ describe('stdin', () => {
     expect(reply.content).toMatchObject({ status: 'error', evalue: expect.stringContaining('allow_stdin') })
   })
 
+  test('a question of a cell that has ended is refused, and the next cell can ask', async () => {
+    const ended = await client.execute('promptLater too late?', { allow_stdin: true })
+    const isRefused = ({ parentHeader, content }: Message) =>
+      parentHeader?.msg_id === ended.reply.parentHeader!.msg_id &&
+      content['text'] === 'input: the cell that asked has ended'
+    await client.iopub.find('refusal', isRefused)
+    const cell = client.startExecution('prompt now?', { allow_stdin: true })
+    await client.stdin.find('input_request', ({ parentHeader }) => parentHeader?.msg_id === cell.msg_id)
+    client.send('stdin', 'input_reply', { value: 'yes' })
+    expect((await client.finished(cell)).reply.content['status']).toBe('ok')
+  })
+
   test('an interrupt ends the question; a late answer goes nowhere', async () => {
     const cell = client.startExecution('prompt forgotten?', { allow_stdin: true })
     await client.stdin.find('input_request', ({ parentHeader }) => parentHeader?.msg_id === cell.msg_id)
@@ -296,6 +308,7 @@ describe('while the main thread computes', () => {
     expect((await client.request('control', 'interrupt_request', {})).content).toEqual({ status: 'ok' })
     expect((await client.finished(cell)).reply.content).toMatchObject({ status: 'error', evalue: 'interrupted' })
     expect(performance.now() - stopped).toBeLessThan(1000)
+    expect((await client.execute('spin 10')).reply.content['status']).toBe('ok')
   })
 
   test('an awaiting cell is stopped too', async () => {

@@ -60,6 +60,13 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/Out\[1\]: 42/)
   })
 
+  it('a history that cannot be written is said once, and the session goes on', async () => {
+    const terminal = await session({ env: { LLAMA_PRO_HISTORY: '/dev/null/history.jsonl' } })
+    expect(await terminal.until(/In \[1\]:/)).toMatch(/Warning: the history is kept in memory only: ENOTDIR/)
+    terminal.type('6 * 7\r')
+    await terminal.until(/Out\[1\]: 42/)
+  })
+
   it('Ctrl-C cancels the line, an awaiting cell, a loop that blocks; then says how to leave', async () => {
     const terminal = await session()
     terminal.type('abc')

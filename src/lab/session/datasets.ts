@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { LabError } from '../../util/errors.js'
 import { didYouMean } from '../../util/nearest.js'
-import { packageRoot } from '../package.js'
+import { packageRoot } from '../../util/package.js'
 
 const manifests: Record<string, string> = {
   'demo/code': 'demo/code.yaml',

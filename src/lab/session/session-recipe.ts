@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path'
 import { loadRecipe, parseRecipe, type Recipe } from '../../train/recipe.js'
 import { LabError } from '../../util/errors.js'
-import { packageRoot } from '../package.js'
+import { packageRoot } from '../../util/package.js'
 import type { LiveModel } from './live-model.js'
 
 /** What may be said of a run; the rest comes from the session and from defaults. */
