@@ -51,20 +51,30 @@ export async function runPlain(options: PlainOptions): Promise<number> {
     ...(device === undefined ? {} : { device }),
   })
   followRuns(session, options)
+  let terminated = false
   const onInterrupt = () => stopSomething(session, options)
+  const onTerminate = () => {
+    terminated = true
+    session.interrupt()
+    reader.close()
+  }
   process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
   let isGood = true
   try {
     for await (const block of blocksOf(lines, session, isTyped ? options.stdout : null)) {
       if (block.trim() !== '') isGood = await session.submit(block)
-      if (isLeaving || (!isGood && !isTyped)) break
+      if (isLeaving || terminated || (!isGood && !isTyped)) break
     }
-    if (isGood && !isTyped && session.lab.run && !session.lab.run.isOver) await session.submit('await lab.run')
+    if (isGood && !terminated && !isTyped && session.lab.run && !session.lab.run.isOver)
+      await session.submit('await lab.run')
   } finally {
     process.off('SIGINT', onInterrupt)
     reader.close()
     await session.dispose()
+    process.off('SIGTERM', onTerminate)
   }
+  if (terminated) return exitCodes.terminated
   return isGood || isTyped ? exitCodes.done : exitCodes.failed
 }
 

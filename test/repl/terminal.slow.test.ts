@@ -6,7 +6,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.js'
 import { Tmux, type TmuxOptions, whyNoTmux } from './tmux.js'
 
-const { build, root } = (await import('../../repl/setup.mjs' as string)) as { build: () => void; root: string }
+const { build, root, mainFile } = (await import('../../repl/setup.mjs' as string)) as {
+  build: () => void
+  root: string
+  mainFile: string
+}
 const entry = pathToFileURL(join(root, 'dist', 'repl', 'main.js')).href
 const start = `node -e "import('${entry}').then(m => m.openRepl()).then(code => process.exit(code))"; echo "left with $?"`
 
@@ -79,6 +83,21 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/Out\[3\]: 5/)
     terminal.keys('C-d')
     await terminal.until(/left with 0/)
+  })
+
+  it('in plain lines too every Ctrl-C stops what runs, and SIGTERM ends it', async () => {
+    const terminal = new Tmux({ cwd, env: { LLAMA_PRO_HISTORY: '' } })
+    open.push(terminal)
+    terminal.type(`node ${mainFile} repl --plain; echo "left with $?"\r`)
+    for (const count of [1, 2, 3]) {
+      await terminal.until(new RegExp(`^In \\[${count}\\]:$`, 'm'))
+      terminal.type(`console.log("cell ", ${count}); await new Promise(() => {})\r`)
+      await terminal.until(new RegExp(`^cell +${count}$`, 'm'))
+      terminal.keys('C-c')
+    }
+    await terminal.until(/^In \[4\]:/m)
+    terminal.type('process.kill(process.pid, "SIGTERM")\r')
+    await terminal.until(/left with 143/)
   })
 
   it('keeps every one of 10,000 lines in the scroll-back, in order', async () => {
