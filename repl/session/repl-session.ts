@@ -22,6 +22,7 @@ import { helpText } from '../commands/help.js'
 import { commandOf } from '../commands/table.js'
 import { call } from '../commands/words.js'
 import type { Completions } from '../editor/completion-menu.js'
+import { KeptOutputs } from './kept-outputs.js'
 import { type ExecutedCell, notebookText } from './notebook.js'
 import { OutputLines } from './output-lines.js'
 import { demoStory } from './story.js'
@@ -256,7 +257,7 @@ export class ReplSession {
   }
 
   async #runCell(code: string, command: string | null): Promise<boolean> {
-    const cell: ExecutedCell = { source: code, command, outputs: [], result: null }
+    const cell: ExecutedCell = { source: code, command, outputs: new KeptOutputs(), result: null }
     if (command === null) this.#print('input', code, this.nextCount)
     this.#cells.push(cell)
     // a cell may block this thread: what is printed so far is shown first
@@ -264,7 +265,7 @@ export class ReplSession {
     const lines = new OutputLines()
     let shown = ''
     const onOutput = (output: CellOutput) => {
-      cell.outputs.push(output)
+      cell.outputs.add(output)
       this.#showOutput(output, lines)
       if (lines.unfinished !== shown) this.#emit('unfinished', { text: (shown = lines.unfinished) })
     }

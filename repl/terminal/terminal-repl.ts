@@ -41,6 +41,8 @@ export interface TerminalOptions {
 const escapeMs = 40
 const pauseMs = 150
 const redrawMs = 100
+/** Milliseconds without a picture after which what is printed is shown at once: a cell that computes without a pause lets no later turn come. */
+const staleMs = 50
 
 interface Question {
   label: string
@@ -74,6 +76,7 @@ export class TerminalRepl {
   #ink: InkRenderer | null = null
   #printed: string[] = []
   #isScheduled = false
+  #drawnAt = 0
   #lastKeyAt = 0
   #escapeTimer: NodeJS.Timeout | undefined
   #redrawTimer: NodeJS.Timeout | undefined
@@ -409,7 +412,8 @@ export class TerminalRepl {
 
   #print(text: string): void {
     this.#printed.push(text)
-    this.#schedule()
+    if (this.#running && performance.now() - this.#drawnAt > staleMs) this.#draw()
+    else this.#schedule()
   }
 
   #schedule(): void {
@@ -436,6 +440,7 @@ export class TerminalRepl {
   }
 
   #draw(): void {
+    this.#drawnAt = performance.now()
     try {
       this.#flushPrinted()
       const view = this.#view()

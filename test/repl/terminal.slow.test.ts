@@ -85,6 +85,16 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/left with 0/)
   })
 
+  it('shows what a cell writes that computes without a pause', async () => {
+    const terminal = await session()
+    terminal.type(
+      'for (let i = 0; ; i++) { const end = Date.now() + 200; while (Date.now() < end); console.log("line", i) }\r',
+    )
+    await terminal.until(/^line 3$/m, { timeoutMs: 15_000 })
+    terminal.keys('C-c')
+    await terminal.until(/Interrupted/)
+  })
+
   it('in plain lines too every Ctrl-C stops what runs, and SIGTERM ends it', async () => {
     const terminal = new Tmux({ cwd, env: { LLAMA_PRO_HISTORY: '' } })
     open.push(terminal)
