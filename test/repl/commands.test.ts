@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -55,6 +56,13 @@ describe('commands', () => {
     [':data demo/code', 'lab.data(["demo/code"])'],
     [':save out dtype=bfloat16', 'await lab.save("out", { dtype: "bfloat16" })'],
   ])('%s is the cell %s', (line, code) => expect(cell(line)).toBe(code))
+
+  it.each([
+    [':load ~/models/a', `await lab.load(${JSON.stringify(join(homedir(), 'models/a'))})`],
+    [':train recipe=~/r.yaml', `lab.train({ recipe: ${JSON.stringify(join(homedir(), 'r.yaml'))} })`],
+    [':probe general=~/a.jsonl', `await lab.probe({ general: ${JSON.stringify(join(homedir(), 'a.jsonl'))} })`],
+    [':generate ~/ is home', 'lab.generate("~/ is home", '],
+  ])('%s begins in the home folder where it is a path', (line, code) => expect(cell(line)).toContain(code))
 
   it('say what was expected, and the nearest match', () => {
     expect(() => commandOf('trian')).toThrow('Did you mean "train"?')
