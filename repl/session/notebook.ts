@@ -49,7 +49,7 @@ function outputsOf({ outputs, result }: ExecutedCell): object[] {
 
 function cellOf(cell: ExecutedCell, index: number): object {
   const { source, command, result } = cell
-  const code = command === null ? source : `// ${command}\n${source}`
+  const code = command === null ? source : `${command.replace(/^/gm, '// ')}\n${source}`
   return {
     cell_type: 'code',
     id: createHash('sha256').update(`${index}\n${source}`).digest('hex').slice(0, 12),

@@ -19,6 +19,7 @@ import { parseArguments, type SessionActions } from '../commands/command.js'
 import { commandLineOf, isCommandLine } from '../commands/command-line.js'
 import { completeCommand, type NameSources } from '../commands/complete-command.js'
 import { helpText } from '../commands/help.js'
+import { scriptParts } from '../commands/session-commands.js'
 import { commandOf } from '../commands/table.js'
 import { call } from '../commands/words.js'
 import type { Completions } from '../editor/completion-menu.js'
@@ -216,12 +217,19 @@ export class ReplSession {
 
   /** One line or block: a question about a name, a command, or TypeScript. */
   async #runLine(line: string): Promise<boolean> {
+    if (this.#isScript(line)) return this.#runLines(scriptParts(line))
     const asked = /^\s*(\?\??)\s*([\w$.]+)\s*$|^\s*([\w$.]+)(\?\??)\s*$/.exec(line)
     const command = commandLineOf(line)
     if (!asked && !command) return this.#runCell(line, null)
     this.#print('input', line.trim(), this.nextCount)
     if (!command) return this.#answer(asked![2] ?? asked![3]!, (asked![1] ?? asked![4]) === '??' ? 1 : 0)
     return this.#runCommand(command, line.trim())
+  }
+
+  /** Whether a pasted text has further commands in it: lines that begin with one, where that is no TypeScript. */
+  #isScript(text: string): boolean {
+    if (!/\n:[a-z][a-z-]*(?:\s|$)/.test(text)) return false
+    return commandLineOf(text) !== null || this.#evaluator.isComplete(text).status !== 'complete'
   }
 
   #answer(name: string, detail: 0 | 1): boolean {

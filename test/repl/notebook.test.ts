@@ -38,6 +38,13 @@ describe('an exported notebook', () => {
     expect(outputs.map(one => one.text ?? one.data)).toEqual([['a\n', 'b\n'], { 'text/plain': ['new'] }, ['c\n']])
   })
 
+  it('has a command as a comment, every line of it', () => {
+    const command = ':generate The river\nran on'
+    const cell = { source: 'await 1', command, outputs: new KeptOutputs(), result: null }
+    const [{ source }] = JSON.parse(notebookText([cell])).cells
+    expect(source.join('')).toBe('// :generate The river\n// ran on\nawait 1')
+  })
+
   it('is cut, and says so, where a cell wrote without end', () => {
     const kept = new KeptOutputs()
     const line = `${'x'.repeat(1023)}\n`

@@ -53,6 +53,10 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/Out\[4\]: 40/)
     terminal.keys('Up')
     expect(await terminal.until(/In \[5\]: function f/)).toMatch(/\.\.\.: f\(2\)\n/)
+    terminal.keys('C-c')
+    terminal.paste('let pasted = 5\n:time pasted * 5\n:vars')
+    terminal.keys('Enter')
+    await terminal.until(/25\n[\d.]+ s\n[\s\S]*^pasted +number +5/m)
   })
 
   it('what is typed before it is ready is not lost', async () => {
