@@ -2,7 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { didYouMean, LabError } from '../../src/index.js'
-import { splitWords } from './words.js'
+import { isQuoted, splitWords, type Word } from './words.js'
 
 /** What is a file on the command line, and so may begin with `~/`. */
 const pathKinds: ReadonlySet<string> = new Set(['model', 'path', 'dataset', 'run'])
@@ -122,12 +122,14 @@ export function usageOf({ name, arguments: positional, options }: Command): stri
 export function parseArguments(command: Command, text: string): Arguments {
   const given: Arguments = { words: [], options: {}, text: text.trim() }
   if ('isRaw' in command && command.isRaw) return given
-  for (const { text: word } of splitWords(text)) {
-    const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word)
-    if (pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions || !takesText(command)))
-      given.options[pair[1]!] = optionValue(command, pair[1]!, pair[2]!)
-    else given.words.push(word)
+  const words: Word[] = []
+  for (const word of splitWords(text)) {
+    const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word.text)
+    const isOption = pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions || !takesText(command))
+    if (isOption) given.options[pair[1]!] = optionValue(command, pair[1]!, pair[2]!)
+    else words.push(word)
   }
+  given.words = withRawText(command, words, text)
   checkWords(command, given.words)
   given.words = given.words.map((word, i) => (pathKinds.has(specOf(command, i)!.kind) ? fromHome(word) : word))
   return given
@@ -136,6 +138,22 @@ export function parseArguments(command: Command, text: string): Arguments {
 /** `~/x` as the shell would pass it on. */
 function fromHome(path: string): string {
   return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
+}
+
+/** The words, the last of them all of the text that a command takes as it was typed; quotes around the whole of it are not part of it. */
+function withRawText({ arguments: positional }: Command, words: readonly Word[], line: string): string[] {
+  const first = positional.findIndex(({ kind, isRest }) => kind === 'text' && isRest)
+  const texts = words.map(({ text }) => text)
+  const rest = first < 0 ? [] : words.slice(first)
+  if (rest.length === 0) return texts
+  const raw = rest.map(({ start, end }, i) => {
+    const before = words[first + i - 1]
+    // blanks between words stay, an option that stood there leaves one
+    const gap = i === 0 ? '' : line.slice(before!.end, start)
+    return (gap.trim() === '' ? gap : ' ') + line.slice(start, end)
+  })
+  const isOneWord = rest.length === 1 && isQuoted(raw[0]!)
+  return [...texts.slice(0, first), isOneWord ? rest[0]!.text : raw.join('')]
 }
 
 /** Whether a word with `=` may be meant as it is: only where any text may stand. */
