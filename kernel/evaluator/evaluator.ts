@@ -5,7 +5,7 @@ import { getHeapStatistics } from 'node:v8'
 import { Cell, cellStorage, flushCells, HeapNearlyFull, Interrupted } from './cell.js'
 import { loadCompiler, packageRoot, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
-import { isDisplayHandle } from './display.js'
+import { isDisplayHandle, type Render } from './display.js'
 import { describeDiagnostics, describeError } from './errors.js'
 import { type Evaluation, ScriptRunner } from './evaluate.js'
 import { defineGlobals, valuesOf } from './globals.js'
@@ -20,7 +20,7 @@ import { renderValue } from './rich.js'
 import { runtimeGlobals } from './runtime.js'
 import { Sources } from './sources.js'
 import { captureStreams } from './streams.js'
-import type { CellError, CellResult, Completeness, Completion, MimeBundle, RunCellOptions } from './types.js'
+import type { CellError, CellResult, Completeness, Completion, MimeBundle, RunCellOptions, TextLook } from './types.js'
 
 export type * from './types.js'
 
@@ -38,6 +38,8 @@ export interface EvaluatorOptions {
   globals?: Record<string, unknown>
   /** Names that stand on the library: they are typed and made when a cell first uses one of its names. */
   library?: LibraryGlobals
+  /** What the text of figures and lessons is drawn for, asked every time (default: 100 columns, 30 lines, no colours). */
+  textLook?: () => TextLook
   /** Told of every interrupt, also when no cell runs. */
   onInterrupt?: () => void
 }
@@ -66,6 +68,7 @@ export class Evaluator {
   readonly #recall = new Recall()
   readonly #undo: (() => void)[] = []
   readonly #lazy: LibraryGlobals | undefined
+  readonly #render: Render
   readonly #onInterrupt: (() => void) | undefined
   #running: Cell | undefined
   #last: Cell | undefined
@@ -74,7 +77,8 @@ export class Evaluator {
   #queue: Promise<unknown> = Promise.resolve()
   #loadedGlobals = false
 
-  private constructor({ cwd, declarations = '', globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
+  private constructor(options: EvaluatorOptions) {
+    const { cwd, declarations = '', globals = {}, library: lazy, textLook, onInterrupt } = options
     this.#lazy = lazy
     this.#onInterrupt = onInterrupt
     const root = packageRoot()
@@ -103,11 +107,18 @@ export class Evaluator {
     this.#watcher = new InterruptWatcher(this.#session, () => this.interrupt())
     this.#runner = new ScriptRunner(this.#session, this.#watcher)
     const current = () => this.#running ?? this.#last
-    const render = (value: unknown) => renderValue(value, this.#sources)
+    this.#render = value => renderValue(value, this.#sources, textLook?.())
     const declare = (names: string[]) => {
       for (const name of names) this.#declared.add(name)
     }
-    const globalProperties = runtimeGlobals({ cwd, declare, loader, render, slots: this.#watcher.slots, current })
+    const globalProperties = runtimeGlobals({
+      cwd,
+      declare,
+      loader,
+      render: this.#render,
+      slots: this.#watcher.slots,
+      current,
+    })
     this.#undo.push(
       () => this.#recall.dispose(),
       defineGlobals({ ...globalProperties, ...valuesOf(globals) }),
@@ -242,7 +253,7 @@ export class Evaluator {
     const rendered = cellStorage.run(cell, async () => {
       while (cell.pending.size > 0) await Promise.all(cell.pending)
       const isShown = value !== undefined && cell.options.silent !== true && !isDisplayHandle(value)
-      return isShown ? renderValue(value, this.#sources) : undefined
+      return isShown ? this.#render(value) : undefined
     })
     const bundle = await Promise.race([rendered, interruption(cell).then(({ error }) => Promise.reject(error))])
     return { status: 'ok', count: cell.count, ...(bundle ? { value: bundle } : {}) }

@@ -1,5 +1,6 @@
 /** What was run, as a Jupyter notebook (format 4.5). */
 import { createHash } from 'node:crypto'
+import { stripVTControlCharacters } from 'node:util'
 import type { CellResult, MimeBundle } from '../../kernel/evaluator/types.js'
 import type { KeptOutputs } from './kept-outputs.js'
 
@@ -19,10 +20,11 @@ function linesOf(text: string): string[] {
 }
 
 function bundleOf(data: MimeBundle): Record<string, unknown> {
-  const entries = Object.entries(data).map(([mime, value]) => [
-    mime,
-    typeof value === 'string' && (mime.startsWith('text/') || mime === 'image/svg+xml') ? linesOf(value) : value,
-  ])
+  const entries = Object.entries(data).map(([mime, value]) => {
+    const isText = typeof value === 'string' && (mime.startsWith('text/') || mime === 'image/svg+xml')
+    // the colours were those of the terminal
+    return [mime, isText ? linesOf(mime === 'text/plain' ? stripVTControlCharacters(value) : value) : value]
+  })
   return Object.fromEntries(entries)
 }
 

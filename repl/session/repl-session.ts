@@ -2,17 +2,15 @@ import { AsyncResource } from 'node:async_hooks'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Evaluator } from '../../kernel/evaluator/evaluator.js'
-import type { CellOutput, CellResult, MimeBundle } from '../../kernel/evaluator/types.js'
+import type { CellOutput, CellResult, MimeBundle, TextLook } from '../../kernel/evaluator/types.js'
 import {
   datasetNames,
   devices,
   type Emitter,
-  type Figure,
   formatTable,
   Lab,
   LabError,
   messageOf,
-  renderTerminal,
   runFigureNames,
 } from '../../src/index.js'
 import { parseArguments, type SessionActions } from '../commands/command.js'
@@ -104,7 +102,8 @@ export class ReplSession {
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     })
-    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab } })
+    const textLook = () => lookFor(options.size())
+    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab }, textLook })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
     return session
@@ -297,22 +296,12 @@ export class ReplSession {
 
   #showResult(result: CellResult): boolean {
     if (result.status === 'ok') {
-      if (result.value) this.#print('result', this.#figureText(result.count) ?? textOf(result.value), result.count)
+      if (result.value) this.#print('result', textOf(result.value), result.count)
       return true
     }
     if (result.status === 'aborted') this.#print('error', 'interrupted')
     else this.#print('error', result.error.traceback.join('\n'))
     return false
-  }
-
-  /** The result of a cell drawn for this terminal, when it is a figure: the kernel's text of one is as wide as a notebook. */
-  #figureText(count: number): string | null {
-    const { Out } = globalThis as { Out?: Record<number, unknown> }
-    const value = Out?.[count]
-    if (typeof value !== 'object' || value === null || !('panels' in value && 'caption' in value)) return null
-    const { columns, rows, color } = this.#options.size()
-    const size = { width: Math.min(columns, 140), height: Math.max(14, Math.min(rows - 4, 30)) }
-    return renderTerminal(value as Figure, { ...size, color }).join('\n')
   }
 
   get #actions(): SessionActions {
@@ -387,6 +376,11 @@ export class ReplSession {
       probes: () => lab.probes().map(probe => probe.name),
     }
   }
+}
+
+/** Figures as wide as the terminal, within reason, and low enough to be seen with the prompt. */
+function lookFor({ columns, rows, color }: ReturnType<SessionOptions['size']>): TextLook {
+  return { width: Math.min(columns, 140), height: Math.max(14, Math.min(rows - 4, 30)), color }
 }
 
 function textOf(data: MimeBundle): string {

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ReplSession, type SessionEvents } from '../../repl/session/repl-session.js'
+import { Emitter } from '../../src/index.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+describe('a session', () => {
+  const events = new Emitter<SessionEvents>()
+  const size = { columns: 60, rows: 30, color: false }
+  let session: ReplSession
+  let printed: string[] = []
+  beforeAll(async () => {
+    session = await ReplSession.open({
+      cwd: temporaryDirectory('session'),
+      events,
+      threads: 1,
+      canWalk: false,
+      size: () => size,
+      doctor: async () => '',
+    })
+    events.on('print', ({ kind, text }) => {
+      if (kind !== 'input') printed.push(text)
+    })
+  })
+  afterAll(() => session.dispose())
+  beforeEach(() => {
+    printed = []
+  })
+
+  /** Runs a line that has to end well, and gives what it printed. */
+  async function run(line: string): Promise<string> {
+    printed = []
+    expect(await session.submit(line), printed.join('\n')).toBe(true)
+    return printed.join('\n')
+  }
+
+  it('draws results and what is displayed for the width of the terminal', async () => {
+    const blocks = '[{ layer: 0, source: 0, added: false, trainable: true, parameters: 10 }]'
+    await run(`const figure = layerMapFigure({ blocks: ${blocks}, totalParameters: 10, trainableParameters: 10 })`)
+    const widthOf = (text: string) => Math.max(...text.split('\n').map(line => line.length))
+    for (const line of ['figure', 'display(figure); 1']) {
+      size.columns = 60
+      expect(widthOf(await run(line))).toBeLessThanOrEqual(60)
+      size.columns = 120
+      expect(widthOf(await run(line))).toBeGreaterThan(100)
+    }
+  })
+})
