@@ -150,6 +150,11 @@ export class Evaluator {
     return this.#watcher.buffer
   }
 
+  /** Names of the variables, functions and classes that cells have declared, in order. */
+  get declaredNames(): readonly string[] {
+    return [...this.#declared]
+  }
+
   /** Runs a cell when those before it have ended. Errors of the cell are in the result; the promise does not reject. */
   run(code: string, options: RunCellOptions): Promise<CellResult> {
     const result = this.#queue.then(() => this.#run(code, options))

@@ -342,7 +342,7 @@ export class ReplSession {
   }
 
   #variableText(): string {
-    const rows = this.#variables.list().map(({ name, type, value }) => [name, type, value])
+    const rows = this.#variables.list(this.#evaluator.declaredNames).map(({ name, type, value }) => [name, type, value])
     return rows.length === 0 ? 'no variables yet' : formatTable(['name', 'type', 'value'], rows)
   }
 

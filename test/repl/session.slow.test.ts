@@ -33,6 +33,15 @@ describe('a session', () => {
     return printed.join('\n')
   }
 
+  it('lists the variables that cells have declared, and nothing of the library', async () => {
+    expect(await run(':vars')).toBe('no variables yet')
+    await run('const t = tensor([1]); let n = 3; for (var i = 0; i < 2; i++); function f() {}; class C {}')
+    const rows = (await run(':vars')).split('\n').slice(1)
+    const names = rows.map(row => row.trim().split(/ +/)[0])
+    expect(names.filter(name => name !== '' && !/^[-\u2500]/.test(name!)).sort()).toEqual(['C', 'f', 'i', 'n', 't'])
+    expect(rows.join('\n')).toMatch(/^n +number +3$/m)
+  })
+
   it('draws results and what is displayed for the width of the terminal', async () => {
     const blocks = '[{ layer: 0, source: 0, added: false, trainable: true, parameters: 10 }]'
     await run(`const figure = layerMapFigure({ blocks: ${blocks}, totalParameters: 10, trainableParameters: 10 })`)
