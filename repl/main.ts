@@ -10,8 +10,20 @@ export interface ReplOptions {
   threads?: number
 }
 
-/** Runs a session until it ends; resolves to the exit code. */
-export async function openRepl({ cwd = process.cwd(), plain = false, ...options }: ReplOptions = {}): Promise<number> {
+/** Runs a session until it ends; resolves to the exit code. Until then SIGINT and SIGTERM are answered by the session alone. */
+export async function openRepl(options: ReplOptions = {}): Promise<number> {
+  const before = signals.map(name => [name, process.listeners(name)] as const)
+  for (const name of signals) process.removeAllListeners(name)
+  try {
+    return await openSession(options)
+  } finally {
+    for (const [name, listeners] of before) for (const listener of listeners) process.on(name, listener)
+  }
+}
+
+const signals = ['SIGINT', 'SIGTERM'] as const
+
+async function openSession({ cwd = process.cwd(), plain = false, ...options }: ReplOptions): Promise<number> {
   const { stdin, stdout, stderr, env } = process
   if (plain || !stdin.isTTY || !stdout.isTTY || env['TERM'] === 'dumb') {
     const { runPlain } = await import('./plain.js')

@@ -6,6 +6,7 @@ import { exitCodes } from './cli/exit.js'
 import type { Stream } from './cli/output.js'
 import { isCommandLine } from './commands/command-line.js'
 import { doctorText } from './doctor-text.js'
+import { LineQueue } from './line-queue.js'
 import { ReplSession, type SessionEvents } from './session/repl-session.js'
 
 export interface PlainOptions {
@@ -18,6 +19,9 @@ export interface PlainOptions {
 
 /** Seconds between two lines about a run. */
 const progressSeconds = 10
+
+/** Milliseconds that a line which continues the block before it may come later: a program that waits for the answer gets it then. */
+const continuationMs = 50
 
 /** Lines that cannot begin a statement: they continue the block before them. */
 const continues = /^\s*(?:[.})\]?&|*+,]|else\b|catch\b|finally\b|while\s*\()/
@@ -33,14 +37,14 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   const abort = new AbortController()
   let isLeaving = false
   const reader = createInterface({ input: stdin, terminal: false })
-  const lines = reader[Symbol.asyncIterator]()
+  const lines = new LineQueue(reader)
   printEvents(events, options, isTyped)
   events.on('leave', () => {
     isLeaving = true
   })
   events.on('question', ({ prompt, answer }) => {
     options.stdout.write(prompt)
-    void lines.next().then(({ value, done }) => answer(done ? '' : String(value)))
+    void lines.next().then(line => answer(line ?? ''))
   })
   const session = await ReplSession.open({
     cwd,
@@ -51,20 +55,30 @@ export async function runPlain(options: PlainOptions): Promise<number> {
     ...(device === undefined ? {} : { device }),
   })
   followRuns(session, options)
+  let terminated = false
   const onInterrupt = () => stopSomething(session, options)
+  const onTerminate = () => {
+    terminated = true
+    session.interrupt()
+    reader.close()
+  }
   process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
   let isGood = true
   try {
     for await (const block of blocksOf(lines, session, isTyped ? options.stdout : null)) {
       if (block.trim() !== '') isGood = await session.submit(block)
-      if (isLeaving || (!isGood && !isTyped)) break
+      if (isLeaving || terminated || (!isGood && !isTyped)) break
     }
-    if (isGood && !isTyped && session.lab.run && !session.lab.run.isOver) await session.submit('await lab.run')
+    if (isGood && !terminated && !isTyped && session.lab.run && !session.lab.run.isOver)
+      await session.submit('await lab.run')
   } finally {
     process.off('SIGINT', onInterrupt)
     reader.close()
     await session.dispose()
+    process.off('SIGTERM', onTerminate)
   }
+  if (terminated) return exitCodes.terminated
   return isGood || isTyped ? exitCodes.done : exitCodes.failed
 }
 
@@ -112,27 +126,22 @@ function endLine(run: TrainingRun): string {
 }
 
 /** Blocks that can be run: a line, or as many as it takes to be complete. */
-async function* blocksOf(
-  lines: AsyncIterator<string>,
-  session: ReplSession,
-  prompt: Stream | null,
-): AsyncGenerator<string> {
+async function* blocksOf(lines: LineQueue, session: ReplSession, prompt: Stream | null): AsyncGenerator<string> {
   let block = ''
-  let ahead: IteratorResult<string> | null = null
   for (;;) {
     prompt?.write(block === '' ? `In [${session.nextCount}]: ` : '   ...: ')
-    const next: IteratorResult<string> = ahead ?? (await lines.next())
-    ahead = null
-    if (next.done) break
-    block = block === '' ? next.value : `${block}\n${next.value}`
-    if (!isCommandLine(block) && !session.isComplete(block)) continue
-    // a script may go on with the next line; who types has to end the line with what continues it
-    if (prompt === null && !isCommandLine(block)) {
-      ahead = await lines.next()
-      if (!ahead.done && continues.test(ahead.value)) continue
-    }
+    const line = await lines.next()
+    if (line === null) break
+    block = block === '' ? line : `${block}\n${line}`
+    if (!isCommandLine(block) && (!session.isComplete(block) || (prompt === null && (await goesOn(lines))))) continue
     yield block
     block = ''
   }
   if (block.trim() !== '') yield block
+}
+
+/** Whether a script goes on with a line that continues what is complete; who types has to end the line with what continues it. */
+async function goesOn(lines: LineQueue): Promise<boolean> {
+  const next = await lines.peek(continuationMs)
+  return typeof next === 'string' && continues.test(next)
 }

@@ -6,7 +6,7 @@ import { packageRoot } from '../../src/util/package.js'
 import { Cell, cellStorage, flushCells, HeapNearlyFull, Interrupted } from './cell.js'
 import { loadCompiler, saveCompiler } from './compiler-host.js'
 import { CellConverter } from './converter.js'
-import { isDisplayHandle } from './display.js'
+import { isDisplayHandle, type Render } from './display.js'
 import { describeDiagnostics, describeError } from './errors.js'
 import { type Evaluation, ScriptRunner } from './evaluate.js'
 import { defineGlobals, valuesOf } from './globals.js'
@@ -21,7 +21,7 @@ import { renderValue } from './rich.js'
 import { runtimeGlobals } from './runtime.js'
 import { Sources } from './sources.js'
 import { captureStreams } from './streams.js'
-import type { CellError, CellResult, Completeness, Completion, MimeBundle, RunCellOptions } from './types.js'
+import type { CellError, CellResult, Completeness, Completion, MimeBundle, RunCellOptions, TextLook } from './types.js'
 
 export type * from './types.js'
 
@@ -39,6 +39,8 @@ export interface EvaluatorOptions {
   globals?: Record<string, unknown>
   /** Names that stand on the library: they are typed and made when a cell first uses one of its names. */
   library?: LibraryGlobals
+  /** What the text of figures and lessons is drawn for, asked every time (default: 100 columns, 30 lines, no colours). */
+  textLook?: () => TextLook
   /** Told of every interrupt, also when no cell runs. */
   onInterrupt?: () => void
 }
@@ -67,6 +69,7 @@ export class Evaluator {
   readonly #recall = new Recall()
   readonly #undo: (() => void)[] = []
   readonly #lazy: LibraryGlobals | undefined
+  readonly #render: Render
   readonly #onInterrupt: (() => void) | undefined
   #running: Cell | undefined
   #last: Cell | undefined
@@ -75,7 +78,8 @@ export class Evaluator {
   #queue: Promise<unknown> = Promise.resolve()
   #globals: Promise<void> | null = null
 
-  private constructor({ cwd, declarations = '', globals = {}, library: lazy, onInterrupt }: EvaluatorOptions) {
+  private constructor(options: EvaluatorOptions) {
+    const { cwd, declarations = '', globals = {}, library: lazy, textLook, onInterrupt } = options
     this.#lazy = lazy
     this.#onInterrupt = onInterrupt
     const root = packageRoot()
@@ -104,11 +108,18 @@ export class Evaluator {
     this.#watcher = new InterruptWatcher(this.#session, () => this.interrupt())
     this.#runner = new ScriptRunner(this.#session, this.#watcher)
     const current = () => this.#running ?? this.#last
-    const render = (value: unknown) => renderValue(value, this.#sources)
+    this.#render = value => renderValue(value, this.#sources, textLook?.())
     const declare = (names: string[]) => {
       for (const name of names) this.#declared.add(name)
     }
-    const globalProperties = runtimeGlobals({ cwd, declare, loader, render, slots: this.#watcher.slots, current })
+    const globalProperties = runtimeGlobals({
+      cwd,
+      declare,
+      loader,
+      render: this.#render,
+      slots: this.#watcher.slots,
+      current,
+    })
     this.#undo.push(
       () => this.#recall.dispose(),
       defineGlobals({ ...globalProperties, ...valuesOf(globals) }),
@@ -141,6 +152,11 @@ export class Evaluator {
    */
   get interruptBuffer(): SharedArrayBuffer {
     return this.#watcher.buffer
+  }
+
+  /** Names of the variables, functions and classes that cells have declared, in order. */
+  get declaredNames(): readonly string[] {
+    return [...this.#declared]
   }
 
   /** Runs a cell when those before it have ended. Errors of the cell are in the result; the promise does not reject. */
@@ -258,7 +274,7 @@ export class Evaluator {
     const rendered = cellStorage.run(cell, async () => {
       while (cell.pending.size > 0) await Promise.all(cell.pending)
       const isShown = value !== undefined && cell.options.silent !== true && !isDisplayHandle(value)
-      return isShown ? renderValue(value, this.#sources) : undefined
+      return isShown ? this.#render(value) : undefined
     })
     const bundle = await Promise.race([rendered, interruption(cell).then(({ error }) => Promise.reject(error))])
     return { status: 'ok', count: cell.count, ...(bundle ? { value: bundle } : {}) }

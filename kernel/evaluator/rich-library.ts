@@ -1,5 +1,5 @@
 import type { Figure, HostArray, LayerMap, Lesson, Tensor } from '../../src/index.js'
-import type { MimeBundle } from './types.js'
+import type { MimeBundle, TextLook } from './types.js'
 
 type Library = typeof import('../../src/index.js')
 
@@ -10,10 +10,10 @@ const ELEMENTS_SHOWN = 1 << 22
  * Values of our own library; undefined for anything else. They are known by their shape, and the library is loaded only
  * when one comes, so that a kernel that does not use it starts without it.
  */
-export function describeLibraryValue(value: object): Promise<MimeBundle> | undefined {
+export function describeLibraryValue(value: object, look: TextLook): Promise<MimeBundle> | undefined {
   if (isTensor(value)) return library().then(lab => tensorBundle(lab, value))
-  if (isFigure(value)) return library().then(lab => figureBundle(lab, value))
-  if (isLesson(value)) return library().then(lab => lessonBundle(lab, value))
+  if (isFigure(value)) return library().then(lab => figureBundle(lab, value, look))
+  if (isLesson(value)) return library().then(lab => lessonBundle(lab, value, look))
   if (isLayerMap(value)) return library().then(lab => layerMapBundle(lab, value))
   return undefined
 }
@@ -65,13 +65,14 @@ async function tensorBundle(lab: Library, tensor: Tensor): Promise<MimeBundle> {
   return { 'text/html': html, 'image/svg+xml': picture, 'text/plain': text }
 }
 
-function figureBundle(lab: Library, figure: Figure): MimeBundle {
-  const text = lab.renderTerminal(figure, { width: 100, height: 30 }).join('\n')
+function figureBundle(lab: Library, figure: Figure, look: TextLook): MimeBundle {
+  const text = lab.renderTerminal(figure, look).join('\n')
   return { 'image/svg+xml': lab.renderSvg(figure), 'text/plain': text }
 }
 
-function lessonBundle(lab: Library, lesson: Lesson): MimeBundle {
-  return { 'image/svg+xml': lab.lessonSvg(lesson), 'text/plain': lab.lessonText(lesson, { width: 100 }).join('\n') }
+function lessonBundle(lab: Library, lesson: Lesson, { width, color }: TextLook): MimeBundle {
+  const text = lab.lessonText(lesson, { width, color }).join('\n')
+  return { 'image/svg+xml': lab.lessonSvg(lesson), 'text/plain': text }
 }
 
 function layerMapBundle(lab: Library, map: LayerMap): MimeBundle {

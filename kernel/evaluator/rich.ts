@@ -3,22 +3,25 @@ import { withPlainText } from './display.js'
 import { trimStack } from './errors.js'
 import { describeLibraryValue } from './rich-library.js'
 import type { Sources } from './sources.js'
-import type { MimeBundle } from './types.js'
+import type { MimeBundle, TextLook } from './types.js'
 
 /** How objects say what they look like in a notebook: a method that returns a MIME bundle (Deno's convention). */
 const displayMethod = Symbol.for('Jupyter.display')
+
+/** A notebook's own width is not known. */
+const notebookLook: TextLook = { width: 100, height: 30, color: false }
 
 const ROWS_SHOWN = 20
 const CELL_CHARS = 40
 
 /** A value as a MIME bundle, with `text/plain` always; a promise for values that have to be computed first. */
-export function renderValue(value: unknown, sources: Sources): MimeBundle | Promise<MimeBundle> {
+export function renderValue(value: unknown, sources: Sources, look = notebookLook): MimeBundle | Promise<MimeBundle> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return plain(value)
   const method: unknown = (value as { [displayMethod]?: unknown })[displayMethod]
   if (typeof method === 'function') return ownDisplay(value, method as () => unknown)
   if (value instanceof Error) return { 'text/plain': trimStack(value, sources).text }
   if (isTable(value)) return tableBundle(value)
-  return describeLibraryValue(value) ?? plain(value)
+  return describeLibraryValue(value, look) ?? plain(value)
 }
 
 function plain(value: unknown): MimeBundle {

@@ -1,6 +1,15 @@
 /** A value in several MIME types; `text/plain` is always there. Binary types hold base64 strings. */
 export type MimeBundle = Record<string, unknown>
 
+/** What figures and lessons are drawn for as text. */
+export interface TextLook {
+  /** Columns. */
+  width: number
+  /** Lines of a figure. */
+  height: number
+  color: boolean
+}
+
 /** Something that a cell put out, in order. */
 export type CellOutput =
   | { kind: 'stream'; name: 'stdout' | 'stderr'; text: string }

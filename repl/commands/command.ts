@@ -1,6 +1,11 @@
 /** What a command is, and how its arguments become values. */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { didYouMean, LabError } from '../../src/index.js'
-import { splitWords } from './words.js'
+import { isQuoted, splitWords, type Word } from './words.js'
+
+/** What is a file on the command line, and so may begin with `~/`. */
+const pathKinds: ReadonlySet<string> = new Set(['model', 'path', 'dataset', 'run'])
 
 /** What an argument is: decides how it is checked and completed. */
 export type ArgumentKind =
@@ -117,14 +122,38 @@ export function usageOf({ name, arguments: positional, options }: Command): stri
 export function parseArguments(command: Command, text: string): Arguments {
   const given: Arguments = { words: [], options: {}, text: text.trim() }
   if ('isRaw' in command && command.isRaw) return given
-  for (const { text: word } of splitWords(text)) {
-    const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word)
-    if (pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions || !takesText(command)))
-      given.options[pair[1]!] = optionValue(command, pair[1]!, pair[2]!)
-    else given.words.push(word)
+  const words: Word[] = []
+  for (const word of splitWords(text)) {
+    const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word.text)
+    const isOption = pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions || !takesText(command))
+    if (isOption) given.options[pair[1]!] = optionValue(command, pair[1]!, pair[2]!)
+    else words.push(word)
   }
+  given.words = withRawText(command, words, text)
   checkWords(command, given.words)
+  given.words = given.words.map((word, i) => (pathKinds.has(specOf(command, i)!.kind) ? fromHome(word) : word))
   return given
+}
+
+/** `~/x` as the shell would pass it on. */
+function fromHome(path: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
+}
+
+/** The words, the last of them all of the text that a command takes as it was typed; quotes around the whole of it are not part of it. */
+function withRawText({ arguments: positional }: Command, words: readonly Word[], line: string): string[] {
+  const first = positional.findIndex(({ kind, isRest }) => kind === 'text' && isRest)
+  const texts = words.map(({ text }) => text)
+  const rest = first < 0 ? [] : words.slice(first)
+  if (rest.length === 0) return texts
+  const raw = rest.map(({ start, end }, i) => {
+    const before = words[first + i - 1]
+    // blanks between words stay, an option that stood there leaves one
+    const gap = i === 0 ? '' : line.slice(before!.end, start)
+    return (gap.trim() === '' ? gap : ' ') + line.slice(start, end)
+  })
+  const isOneWord = rest.length === 1 && isQuoted(raw[0]!)
+  return [...texts.slice(0, first), isOneWord ? rest[0]!.text : raw.join('')]
 }
 
 /** Whether a word with `=` may be meant as it is: only where any text may stand. */
@@ -135,7 +164,7 @@ function takesText({ arguments: positional }: Command): boolean {
 function optionValue(command: Command, name: string, text: string): OptionValue {
   const spec = command.options[name]
   if (!spec) {
-    if (command.hasFreeOptions) return text
+    if (command.hasFreeOptions) return fromHome(text)
     const known = Object.keys(command.options)
     const expected = known.length > 0 ? `its options are ${known.join(', ')}` : 'it takes no options'
     throw commandError(`:${command.name} has no option "${name}"; ${expected}.${didYouMean(name, known)}`)
@@ -143,6 +172,7 @@ function optionValue(command: Command, name: string, text: string): OptionValue 
   const fail = (expected: string): never => {
     throw commandError(`:${command.name} ${name}=: expected ${expected}, got "${text}".`)
   }
+  if (spec.kind === 'path') return fromHome(text)
   if (spec.kind === 'layers') {
     if (!/^\d+(,\d+)*$/.test(text)) fail('block indices with commas between them, such as 2,5,8')
     return text.split(',').map(Number)
@@ -171,7 +201,12 @@ function checkWords(command: Command, words: string[]): void {
     const hint = didYouMean(surplus, Object.keys(command.options))
     throw commandError(`:${command.name} takes ${expected}, got "${surplus}" too: ${usageOf(command)}.${hint}`)
   }
-  for (const [index, word] of words.entries()) checkWord(command, positional[index] ?? positional.at(-1)!, word)
+  for (const [index, word] of words.entries()) checkWord(command, specOf(command, index)!, word)
+}
+
+/** What the word at an index is; the last argument takes all that follow. */
+function specOf({ arguments: positional }: Command, index: number): ArgumentSpec | undefined {
+  return positional[index] ?? positional.at(-1)
 }
 
 function checkWord(command: Command, { name, kind }: ArgumentSpec, word: string): void {

@@ -41,7 +41,7 @@ export function completeCommand(text: string, cursor: number, names: NameSources
 }
 
 function completeArgument(command: Command, head: string, from: number, names: NameSources): Completions {
-  const words = splitWords(head, from)
+  const words = splitWords(head, from, { isTyping: true })
   const last = words.at(-1)
   const current = last && last.end === head.length ? last : { text: '', start: head.length, end: head.length }
   const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(current.text)

@@ -23,7 +23,7 @@ export const modelCommands: readonly CellCommand[] = [
     name: 'inspect',
     group: 'model',
     about: 'the configuration of the live model, or of a model directory',
-    arguments: [{ name: 'model', kind: 'model' }],
+    arguments: [{ name: 'model', kind: 'path' }],
     options: {},
     examples: [':inspect', ':inspect runs/expansion/model'],
     toCell: ({ words: [where] }) =>

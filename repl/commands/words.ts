@@ -9,10 +9,11 @@ export interface Word {
 }
 
 /**
- * Words are separated by blanks; single and double quotes keep blanks, a backslash keeps the next character.
- * A quote that is not closed goes to the end of the line.
+ * Words are separated by blanks; in single and double quotes at the beginning of a word, or of the value of `name=value`, blanks are
+ * kept; a backslash keeps the next character. Elsewhere (`don't`) a quote is itself.
+ * @param isTyping a quote that is not closed yet goes to the end of the line (default: it is itself)
  */
-export function splitWords(line: string, from = 0): Word[] {
+export function splitWords(line: string, from = 0, { isTyping = false } = {}): Word[] {
   const words: Word[] = []
   let at = from
   while (at < line.length) {
@@ -20,14 +21,17 @@ export function splitWords(line: string, from = 0): Word[] {
       at++
       continue
     }
-    const word = readWord(line, at)
+    const word = readWord(line, at, isTyping)
     words.push(word)
     at = word.end
   }
   return words
 }
 
-function readWord(line: string, start: number): Word {
+/** `name=`, before which a quote may stand. */
+const optionName = /^[A-Za-z][\w-]*=$/
+
+function readWord(line: string, start: number, mayBeOpen: boolean): Word {
   let text = ''
   let quote = ''
   let at = start
@@ -37,11 +41,33 @@ function readWord(line: string, start: number): Word {
     else if (quote !== '') {
       if (char === quote) quote = ''
       else text += char
-    } else if (char === '"' || char === "'") quote = char
+    } else if (
+      isQuote(char) &&
+      (at === start || optionName.test(line.slice(start, at))) &&
+      (mayBeOpen || closingQuote(line, at) > 0)
+    )
+      quote = char
     else if (/\s/.test(char)) break
     else text += char
   }
   return { text, start, end: at }
+}
+
+const isQuote = (char: string) => char === '"' || char === "'"
+
+/** Index of the quote that closes the one at `open`; -1 without. */
+function closingQuote(line: string, open: number): number {
+  const quote = line[open]!
+  for (let at = open + 1; at < line.length; at++) {
+    if (line[at] === '\\' && quote === '"') at++
+    else if (line[at] === quote) return at
+  }
+  return -1
+}
+
+/** Whether a text is one word in quotes. */
+export function isQuoted(text: string): boolean {
+  return isQuote(text.charAt(0)) && closingQuote(text, 0) === text.length - 1
 }
 
 /** A word as it is written on a command line. */

@@ -1,6 +1,8 @@
 /** What was run, as a Jupyter notebook (format 4.5). */
 import { createHash } from 'node:crypto'
-import type { CellOutput, CellResult, MimeBundle } from '../../kernel/evaluator/types.js'
+import { stripVTControlCharacters } from 'node:util'
+import type { CellResult, MimeBundle } from '../../kernel/evaluator/types.js'
+import type { KeptOutputs } from './kept-outputs.js'
 
 /** A cell that was run. */
 export interface ExecutedCell {
@@ -8,7 +10,7 @@ export interface ExecutedCell {
   source: string
   /** What was typed when it was a command. */
   command: string | null
-  outputs: CellOutput[]
+  outputs: KeptOutputs
   result: CellResult | null
 }
 
@@ -18,38 +20,24 @@ function linesOf(text: string): string[] {
 }
 
 function bundleOf(data: MimeBundle): Record<string, unknown> {
-  const entries = Object.entries(data).map(([mime, value]) => [
-    mime,
-    typeof value === 'string' && (mime.startsWith('text/') || mime === 'image/svg+xml') ? linesOf(value) : value,
-  ])
+  const entries = Object.entries(data).map(([mime, value]) => {
+    const isText = typeof value === 'string' && (mime.startsWith('text/') || mime === 'image/svg+xml')
+    // the colours were those of the terminal
+    return [mime, isText ? linesOf(mime === 'text/plain' ? stripVTControlCharacters(value) : value) : value]
+  })
   return Object.fromEntries(entries)
 }
 
-/** The outputs as a front end would have them: streams joined, displays as they were last updated. */
+const cutNote = 'what the cell wrote after this was too much to be kept\n'
+
+/** The outputs as a front end would have them. */
 function outputsOf({ outputs, result }: ExecutedCell): object[] {
-  const out: { output_type: string; [field: string]: unknown }[] = []
-  const byId = new Map<string, { data?: unknown; metadata?: unknown }>()
-  let text = { name: '', value: '' }
-  const endText = () => {
-    if (text.value !== '') out.push({ output_type: 'stream', name: text.name, text: linesOf(text.value) })
-    text = { name: '', value: '' }
-  }
-  for (const output of outputs) {
-    if (output.kind === 'stream') {
-      if (output.name !== text.name) endText()
-      text = { name: output.name, value: text.value + output.text }
-      continue
-    }
-    endText()
-    if (output.kind === 'clear') out.length = 0
-    else if (output.isUpdate) Object.assign(byId.get(output.displayId ?? '') ?? {}, { data: bundleOf(output.data) })
-    else {
-      const shown = { output_type: 'display_data', data: bundleOf(output.data), metadata: output.metadata }
-      out.push(shown)
-      if (output.displayId !== undefined) byId.set(output.displayId, shown)
-    }
-  }
-  endText()
+  const out: object[] = outputs.list.map(output =>
+    output.kind === 'stream'
+      ? { output_type: 'stream', name: output.name, text: linesOf(output.text) }
+      : { output_type: 'display_data', data: bundleOf(output.data), metadata: output.metadata },
+  )
+  if (outputs.isCut) out.push({ output_type: 'stream', name: 'stderr', text: linesOf(cutNote) })
   if (result?.status === 'ok' && result.value)
     out.push({
       output_type: 'execute_result',
@@ -63,7 +51,7 @@ function outputsOf({ outputs, result }: ExecutedCell): object[] {
 
 function cellOf(cell: ExecutedCell, index: number): object {
   const { source, command, result } = cell
-  const code = command === null ? source : `// ${command}\n${source}`
+  const code = command === null ? source : `${command.replace(/^/gm, '// ')}\n${source}`
   return {
     cell_type: 'code',
     id: createHash('sha256').update(`${index}\n${source}`).digest('hex').slice(0, 12),

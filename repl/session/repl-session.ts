@@ -2,26 +2,26 @@ import { AsyncResource } from 'node:async_hooks'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Evaluator } from '../../kernel/evaluator/evaluator.js'
-import type { CellOutput, CellResult, MimeBundle } from '../../kernel/evaluator/types.js'
+import type { CellOutput, CellResult, MimeBundle, TextLook } from '../../kernel/evaluator/types.js'
 import {
   datasetNames,
   devices,
   type Emitter,
-  type Figure,
   formatTable,
   Lab,
   LabError,
   messageOf,
-  renderTerminal,
   runFigureNames,
 } from '../../src/index.js'
 import { parseArguments, type SessionActions } from '../commands/command.js'
 import { commandLineOf, isCommandLine } from '../commands/command-line.js'
 import { completeCommand, type NameSources } from '../commands/complete-command.js'
 import { helpText } from '../commands/help.js'
+import { scriptParts } from '../commands/session-commands.js'
 import { commandOf } from '../commands/table.js'
 import { call } from '../commands/words.js'
 import type { Completions } from '../editor/completion-menu.js'
+import { KeptOutputs } from './kept-outputs.js'
 import { type ExecutedCell, notebookText } from './notebook.js'
 import { OutputLines } from './output-lines.js'
 import { demoStory } from './story.js'
@@ -102,7 +102,8 @@ export class ReplSession {
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     })
-    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab } })
+    const textLook = () => lookFor(options.size())
+    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab }, textLook })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
     return session
@@ -215,12 +216,19 @@ export class ReplSession {
 
   /** One line or block: a question about a name, a command, or TypeScript. */
   async #runLine(line: string): Promise<boolean> {
+    if (this.#isScript(line)) return this.#runLines(scriptParts(line))
     const asked = /^\s*(\?\??)\s*([\w$.]+)\s*$|^\s*([\w$.]+)(\?\??)\s*$/.exec(line)
     const command = commandLineOf(line)
     if (!asked && !command) return this.#runCell(line, null)
     this.#print('input', line.trim(), this.nextCount)
     if (!command) return this.#answer(asked![2] ?? asked![3]!, (asked![1] ?? asked![4]) === '??' ? 1 : 0)
     return this.#runCommand(command, line.trim())
+  }
+
+  /** Whether a pasted text has further commands in it: lines that begin with one, where that is no TypeScript. */
+  #isScript(text: string): boolean {
+    if (!/\n:[a-z][a-z-]*(?:\s|$)/.test(text)) return false
+    return commandLineOf(text) !== null || this.#evaluator.isComplete(text).status !== 'complete'
   }
 
   #answer(name: string, detail: 0 | 1): boolean {
@@ -256,7 +264,7 @@ export class ReplSession {
   }
 
   async #runCell(code: string, command: string | null): Promise<boolean> {
-    const cell: ExecutedCell = { source: code, command, outputs: [], result: null }
+    const cell: ExecutedCell = { source: code, command, outputs: new KeptOutputs(), result: null }
     if (command === null) this.#print('input', code, this.nextCount)
     this.#cells.push(cell)
     // a cell may block this thread: what is printed so far is shown first
@@ -264,7 +272,7 @@ export class ReplSession {
     const lines = new OutputLines()
     let shown = ''
     const onOutput = (output: CellOutput) => {
-      cell.outputs.push(output)
+      cell.outputs.add(output)
       this.#showOutput(output, lines)
       if (lines.unfinished !== shown) this.#emit('unfinished', { text: (shown = lines.unfinished) })
     }
@@ -290,22 +298,12 @@ export class ReplSession {
 
   #showResult(result: CellResult): boolean {
     if (result.status === 'ok') {
-      if (result.value) this.#print('result', this.#figureText(result.count) ?? textOf(result.value), result.count)
+      if (result.value) this.#print('result', textOf(result.value), result.count)
       return true
     }
     if (result.status === 'aborted') this.#print('error', 'interrupted')
     else this.#print('error', result.error.traceback.join('\n'))
     return false
-  }
-
-  /** The result of a cell drawn for this terminal, when it is a figure: the kernel's text of one is as wide as a notebook. */
-  #figureText(count: number): string | null {
-    const { Out } = globalThis as { Out?: Record<number, unknown> }
-    const value = Out?.[count]
-    if (typeof value !== 'object' || value === null || !('panels' in value && 'caption' in value)) return null
-    const { columns, rows, color } = this.#options.size()
-    const size = { width: Math.min(columns, 140), height: Math.max(14, Math.min(rows - 4, 30)) }
-    return renderTerminal(value as Figure, { ...size, color }).join('\n')
   }
 
   get #actions(): SessionActions {
@@ -346,7 +344,7 @@ export class ReplSession {
   }
 
   #variableText(): string {
-    const rows = this.#variables.list().map(({ name, type, value }) => [name, type, value])
+    const rows = this.#variables.list(this.#evaluator.declaredNames).map(({ name, type, value }) => [name, type, value])
     return rows.length === 0 ? 'no variables yet' : formatTable(['name', 'type', 'value'], rows)
   }
 
@@ -380,6 +378,11 @@ export class ReplSession {
       probes: () => lab.probes().map(probe => probe.name),
     }
   }
+}
+
+/** Figures as wide as the terminal, within reason, and low enough to be seen with the prompt. */
+function lookFor({ columns, rows, color }: ReturnType<SessionOptions['size']>): TextLook {
+  return { width: Math.min(columns, 140), height: Math.max(14, Math.min(rows - 4, 30)), color }
 }
 
 function textOf(data: MimeBundle): string {

@@ -16,33 +16,20 @@ export interface VariableRow {
   value: string
 }
 
-/** Lists variables made after `begin`: `let`, `const` and classes of V8's REPL scope, `var`s and functions of the global object. */
+/** Describes variables of V8's REPL scope. */
 export class Variables {
   readonly #session = new Session()
-  readonly #before: ReadonlySet<string>
 
   constructor() {
     this.#session.connect()
-    this.#before = new Set([...Object.getOwnPropertyNames(globalThis), ...this.#lexicalNames()])
   }
 
-  list(): VariableRow[] {
-    const names = new Set([...this.#lexicalNames(), ...Object.getOwnPropertyNames(globalThis)])
-    return [...names]
-      .filter(name => !this.#before.has(name) && !/^(?:__|_\d*$|In$|Out$)/.test(name))
-      .map(name => this.#row(name))
+  list(names: readonly string[]): VariableRow[] {
+    return names.map(name => this.#row(name))
   }
 
   dispose(): void {
     this.#session.disconnect()
-  }
-
-  #lexicalNames(): string[] {
-    let names: string[] = []
-    this.#session.post('Runtime.globalLexicalScopeNames', {}, (error, found) => {
-      if (!error) names = found.names
-    })
-    return names
   }
 
   #row(name: string): VariableRow {

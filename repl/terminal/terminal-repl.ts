@@ -41,6 +41,8 @@ export interface TerminalOptions {
 const escapeMs = 40
 const pauseMs = 150
 const redrawMs = 100
+/** Milliseconds without a picture after which what is printed is shown at once: a cell that computes without a pause lets no later turn come. */
+const staleMs = 50
 
 interface Question {
   label: string
@@ -66,7 +68,8 @@ export class TerminalRepl {
   #about = ''
   #unfinished = ''
   #running: { text: string; since: number; waiting: number } | null = null
-  #question: Question | null = null
+  /** The first is shown; the others wait for its answer. */
+  #questions: Question[] = []
   #steps: StepWalk | null = null
   #heavy: Heavy | null = null
   #session: Promise<ReplSession> | null = null
@@ -74,6 +77,7 @@ export class TerminalRepl {
   #ink: InkRenderer | null = null
   #printed: string[] = []
   #isScheduled = false
+  #drawnAt = 0
   #lastKeyAt = 0
   #escapeTimer: NodeJS.Timeout | undefined
   #redrawTimer: NodeJS.Timeout | undefined
@@ -175,7 +179,7 @@ export class TerminalRepl {
       this.#schedule()
     })
     events.on('question', ({ prompt, isPassword, answer }) => {
-      this.#question = { label: prompt, isPassword, answer, state: emptyPrompt }
+      this.#questions.push({ label: prompt, isPassword, answer, state: emptyPrompt })
       this.#schedule()
     })
     events.on('steps', ({ first, prompt }) => this.#openSteps(first, prompt))
@@ -241,7 +245,7 @@ export class TerminalRepl {
       if (!this.#steps.press(key)) this.#steps = null
       return
     }
-    const question = this.#question
+    const [question] = this.#questions
     const before = question ? question.state : this.#prompt
     const { state, effect } = pressKey(before, key, question ? noWorld : this.#world())
     if (state.buffer.text !== before.buffer.text) this.#about = ''
@@ -263,12 +267,12 @@ export class TerminalRepl {
 
   #answer(question: Question, effect: PromptEffect): void {
     if (effect.kind === 'submit' || effect.kind === 'leave') {
-      this.#question = null
+      this.#questions.shift()
       const text = effect.kind === 'submit' ? effect.text : ''
       this.#print(question.label + (question.isPassword ? '' : text))
       question.answer(text)
     } else if (effect.kind === 'cancel') {
-      this.#question = null
+      this.#questions = []
       this.#live?.interrupt()
     }
   }
@@ -409,7 +413,8 @@ export class TerminalRepl {
 
   #print(text: string): void {
     this.#printed.push(text)
-    this.#schedule()
+    if (this.#running && performance.now() - this.#drawnAt > staleMs) this.#draw()
+    else this.#schedule()
   }
 
   #schedule(): void {
@@ -436,6 +441,7 @@ export class TerminalRepl {
   }
 
   #draw(): void {
+    this.#drawnAt = performance.now()
     try {
       this.#flushPrinted()
       const view = this.#view()
@@ -448,7 +454,7 @@ export class TerminalRepl {
 
   #view(): View {
     const { columns, rows } = this.#screen
-    const question = this.#question
+    const [question] = this.#questions
     const state = question?.state ?? this.#prompt
     const { buffer, menu, search } = state
     const text = question?.isPassword ? '*'.repeat(buffer.text.length) : buffer.text

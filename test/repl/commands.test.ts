@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -43,7 +44,11 @@ describe('commands', () => {
     [':plan at=2,5', 'lab.plan({ at: [2, 5] })'],
     [':plan', 'lab.currentPlan'],
     [':expand', 'await lab.expand()'],
-    [':verify The "river ran"', 'await lab.verify("The river ran")'],
+    [':verify The "river  ran"', 'await lab.verify("The \\"river  ran\\"")'],
+    [":verify Don't stop", 'await lab.verify("Don\'t stop")'],
+    [":verify 'tis \\n the end", 'await lab.verify("\'tis \\\\n the end")'],
+    [':verify "The river  ran"', 'await lab.verify("The river  ran")'],
+    [':verify print("hi")  x', 'await lab.verify("print(\\"hi\\")  x")'],
     [':freeze "block 3-7" all', 'lab.freeze("block 3-7", "all")'],
     [':gate 0.5 3', 'lab.gate(0.5, 3)'],
     [':train steps=4 lr=1e-3', 'lab.train({ steps: 4, lr: 0.001 })'],
@@ -55,6 +60,20 @@ describe('commands', () => {
     [':data demo/code', 'lab.data(["demo/code"])'],
     [':save out dtype=bfloat16', 'await lab.save("out", { dtype: "bfloat16" })'],
   ])('%s is the cell %s', (line, code) => expect(cell(line)).toBe(code))
+
+  it.each([
+    [':load ~/models/a', `await lab.load(${JSON.stringify(join(homedir(), 'models/a'))})`],
+    [':train recipe=~/r.yaml', `lab.train({ recipe: ${JSON.stringify(join(homedir(), 'r.yaml'))} })`],
+    [':probe general=~/a.jsonl', `await lab.probe({ general: ${JSON.stringify(join(homedir(), 'a.jsonl'))} })`],
+    [':generate ~/ is home', 'lab.generate("~/ is home", '],
+  ])('%s begins in the home folder where it is a path', (line, code) => expect(cell(line)).toContain(code))
+
+  it('take options out of a text that is otherwise left as it was typed', () => {
+    const code = cell(":generate print('it')  maxNewTokens=3  x=1  y")
+    expect(code).toContain('lab.generate("print(\'it\') x=1  y", { maxNewTokens: 3,')
+    expect(cell(':generate "const x =" maxNewTokens=20')).toContain('lab.generate("const x =", { maxNewTokens: 20,')
+    expect(cell(':train recipe="my recipe.yaml"')).toBe('lab.train({ recipe: "my recipe.yaml" })')
+  })
 
   it('say what was expected, and the nearest match', () => {
     expect(() => commandOf('trian')).toThrow('Did you mean "train"?')

@@ -18,8 +18,7 @@ describe('the session without a terminal', () => {
   const cwd = temporaryDirectory('plain')
   beforeAll(() => build())
 
-  /** Runs lines from a pipe to their end. */
-  function run(...lines: string[]): Promise<Ended> {
+  function start() {
     const program = `import('${entry}').then(m => m.openRepl({ threads: 1 })).then(code => process.exit(code))`
     const child = spawn(process.execPath, ['-e', program], { cwd, env: { ...process.env, LLAMA_PRO_HISTORY: '' } })
     const output = { stdout: '', stderr: '' }
@@ -29,6 +28,12 @@ describe('the session without a terminal', () => {
     child.stderr.on('data', (chunk: Buffer) => {
       output.stderr += chunk
     })
+    return { child, output }
+  }
+
+  /** Runs lines from a pipe to their end. */
+  function run(...lines: string[]): Promise<Ended> {
+    const { child, output } = start()
     child.stdin.end(lines.map(line => `${line}\n`).join(''))
     return new Promise(resolve => child.on('close', code => resolve({ code, ...output })))
   }
@@ -37,6 +42,33 @@ describe('the session without a terminal', () => {
     const { code, stdout } = await run('const x = 20', 'function f(a: number) {', '  return a + x', '}', 'f(22)')
     expect(code).toBe(0)
     expect(stdout).toBe('42\n')
+  })
+
+  it('takes the answer to a question from the next line, and a line that goes on with a complete one', async () => {
+    const { code, stdout } = await run(
+      'const name = await prompt("name? ")',
+      'llama',
+      'if (name === "x") console.log("x")',
+      'else console.log(name)',
+      '[1, 2]',
+      '  .map(n => n * 2)',
+      '  .join("+")',
+    )
+    expect(stdout).toBe("name? llama\n'2+4'\n")
+    expect(code).toBe(0)
+  })
+
+  it('answers a program that waits for each answer before its next line', async () => {
+    const { child, output } = start()
+    const seen = async (text: string) => {
+      while (!output.stdout.includes(text)) await new Promise(resolve => child.stdout.once('data', resolve))
+    }
+    child.stdin.write('1 + 1\n')
+    await seen('2\n')
+    child.stdin.write('function f() {\n return 20 + 2\n}\nf()\n')
+    await seen('22\n')
+    child.stdin.end()
+    expect(await new Promise(resolve => child.on('close', resolve))).toBe(0)
   })
 
   it('ends at the first error with code 1', async () => {

@@ -6,7 +6,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.js'
 import { Tmux, type TmuxOptions, whyNoTmux } from './tmux.js'
 
-const { build, root } = (await import('../../repl/setup.mjs' as string)) as { build: () => void; root: string }
+const { build, root, mainFile } = (await import('../../repl/setup.mjs' as string)) as {
+  build: () => void
+  root: string
+  mainFile: string
+}
 const entry = pathToFileURL(join(root, 'dist', 'repl', 'main.js')).href
 const start = `node -e "import('${entry}').then(m => m.openRepl()).then(code => process.exit(code))"; echo "left with $?"`
 
@@ -49,6 +53,10 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/Out\[4\]: 40/)
     terminal.keys('Up')
     expect(await terminal.until(/In \[5\]: function f/)).toMatch(/\.\.\.: f\(2\)\n/)
+    terminal.keys('C-c')
+    terminal.paste('let pasted = 5\n:time pasted * 5\n:vars')
+    terminal.keys('Enter')
+    await terminal.until(/25\n[\d.]+ s\n[\s\S]*^pasted +number +5/m)
   })
 
   it('what is typed before it is ready is not lost', async () => {
@@ -86,6 +94,31 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/Out\[3\]: 5/)
     terminal.keys('C-d')
     await terminal.until(/left with 0/)
+  })
+
+  it('shows what a cell writes that computes without a pause', async () => {
+    const terminal = await session()
+    terminal.type(
+      'for (let i = 0; ; i++) { const end = Date.now() + 200; while (Date.now() < end); console.log("line", i) }\r',
+    )
+    await terminal.until(/^line 3$/m, { timeoutMs: 15_000 })
+    terminal.keys('C-c')
+    await terminal.until(/Interrupted/)
+  })
+
+  it('in plain lines too every Ctrl-C stops what runs, and SIGTERM ends it', async () => {
+    const terminal = new Tmux({ cwd, env: { LLAMA_PRO_HISTORY: '' } })
+    open.push(terminal)
+    terminal.type(`node ${mainFile} repl --plain; echo "left with $?"\r`)
+    for (const count of [1, 2, 3]) {
+      await terminal.until(new RegExp(`^In \\[${count}\\]:$`, 'm'))
+      terminal.type(`console.log("cell ", ${count}); await new Promise(() => {})\r`)
+      await terminal.until(new RegExp(`^cell +${count}$`, 'm'))
+      terminal.keys('C-c')
+    }
+    await terminal.until(/^In \[4\]:/m)
+    terminal.type('process.kill(process.pid, "SIGTERM")\r')
+    await terminal.until(/left with 143/)
   })
 
   it('keeps every one of 10,000 lines in the scroll-back, in order', async () => {
@@ -144,6 +177,12 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/^name\?/m)
     terminal.type('llama\r')
     await terminal.until(/Out\[1\]: 5/)
+    terminal.type('(await Promise.all([prompt("first? "), prompt("second? ")])).join("+")\r')
+    await terminal.until(/^first\?/m)
+    terminal.type('a\r')
+    await terminal.until(/^second\?/m)
+    terminal.type('b\r')
+    await terminal.until(/Out\[2\]: 'a\+b'/)
     terminal.type('process.kill(process.pid, "SIGTERM")\r')
     await terminal.until(/left with 143/)
     terminal.type('stty -a | grep -o " icanon"\r')

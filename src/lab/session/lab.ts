@@ -40,6 +40,7 @@ import {
   type RunTableName,
   recordsOf,
   recordsToResume,
+  runDirectoryOf,
   runTable,
 } from './run-shelf.js'
 import { resumeWork, startWork } from './run-work.js'
@@ -131,7 +132,8 @@ export class Lab {
 
   /**
    * Loads a model and forgets the one before it.
-   * @param where `demo` (the embedded base, default), a model or run directory, or `hf://owner/name[@revision]`
+   * @param where `demo` (the embedded base, default), a model or run directory, the name of a run below `runsDir`, or
+   *   `hf://owner/name[@revision]`
    */
   async load(where = 'demo'): Promise<LayerMap> {
     const load = async () => LiveModel.load(await this.#directoryOf(where), this.engine)
@@ -251,10 +253,11 @@ export class Lab {
   /**
    * Continues an interrupted run exactly and returns at once; `await` the run for its end. The live model becomes that of
    * the run. Not async: a promise of a run would only be kept when the run has ended.
+   * @param runDir its path, or its name below `runsDir`
    */
   resume(runDir: string): TrainingRun {
     this.#checkIdle('resume a run')
-    const dir = resolve(this.cwd, runDir)
+    const dir = runDirectoryOf(runDir, { cwd: this.cwd, folder: this.runsDir })
     const recipe = parseRecipe(readRun(dir)['recipe'], { origin: join(dir, runFile), baseDir: dir })
     const work = resumeWork({
       engine: this.engine,
@@ -546,7 +549,7 @@ export class Lab {
     const signal = this.#signal()
     const onProgress = ({ bytes, totalBytes }: HubProgress) =>
       this.events.emit('progress', { label: `downloading ${where}`, done: bytes, total: totalBytes })
-    return modelDirectoryOf(where, this.cwd, { onProgress, ...(signal ? { signal } : {}) })
+    return modelDirectoryOf(where, { cwd: this.cwd, runsDir: this.runsDir, onProgress, ...(signal ? { signal } : {}) })
   }
 
   #records(runs?: readonly (string | TrainingRun)[]): RunRecords[] {

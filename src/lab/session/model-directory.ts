@@ -6,14 +6,20 @@ import type { DownloadOptions } from '../../checkpoint/hub-download.js'
 import { modelFolder, runFile } from '../../train/run-directory.js'
 import { resolveModelDir } from '../resolve-model.js'
 import { demoBase } from './datasets.js'
+import { runDirectoryOf } from './run-shelf.js'
 
 /**
- * The directory of `demo`, of a model or run directory (the result of the run), or of a model of the hub, which is
- * downloaded first.
+ * The directory of `demo`, of a model or run directory (the result of the run), of a run by its name below `runsDir`, or of a
+ * model of the hub, which is downloaded first.
  */
-export async function modelDirectoryOf(where: string, cwd: string, options: DownloadOptions): Promise<string> {
+export async function modelDirectoryOf(
+  where: string,
+  { cwd, runsDir, ...options }: DownloadOptions & { cwd: string; runsDir: string },
+): Promise<string> {
   if (where === 'demo') return demoBase()
-  const path = isHubAddress(where) ? where : resolve(cwd, where)
+  if (isHubAddress(where)) return resolveModelDir(where, options)
+  const plain = resolve(cwd, where)
+  const path = existsSync(plain) ? plain : runDirectoryOf(where, { cwd, folder: runsDir })
   const result = join(path, modelFolder)
   if (existsSync(join(path, runFile)) && existsSync(result)) return result
   return resolveModelDir(path, options)

@@ -59,6 +59,13 @@ export function freeRunName(folder: string, wanted: string): string {
   return name
 }
 
+/** A run directory given by its path, or by its name below `folder`, which is where it is looked for last. */
+export function runDirectoryOf(run: string, { cwd, folder }: { cwd: string; folder: string }): string {
+  const path = resolve(cwd, run)
+  const named = join(folder, run)
+  return !existsSync(join(path, runFile)) && existsSync(join(named, runFile)) ? named : path
+}
+
 /** The records of a run of this session, or of a run directory given by its path or its name below `folder`. */
 export function recordsOf(run: string | TrainingRun, { cwd, folder }: { cwd: string; folder: string }): RunRecords {
   if (run instanceof TrainingRun) return { name: run.name, records: [...run.records], layers: readLayerMap(run.dir) }

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ReplSession, type SessionEvents } from '../../repl/session/repl-session.js'
+import { Emitter } from '../../src/index.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+describe('a session', () => {
+  const events = new Emitter<SessionEvents>()
+  const size = { columns: 60, rows: 30, color: false }
+  let session: ReplSession
+  let printed: string[] = []
+  beforeAll(async () => {
+    session = await ReplSession.open({
+      cwd: temporaryDirectory('session'),
+      events,
+      threads: 1,
+      canWalk: false,
+      size: () => size,
+      doctor: async () => '',
+    })
+    events.on('print', ({ kind, text }) => {
+      if (kind !== 'input') printed.push(text)
+    })
+  })
+  afterAll(() => session.dispose())
+  beforeEach(() => {
+    printed = []
+  })
+
+  /** Runs a line that has to end well, and gives what it printed. */
+  async function run(line: string): Promise<string> {
+    printed = []
+    expect(await session.submit(line), printed.join('\n')).toBe(true)
+    return printed.join('\n')
+  }
+
+  it('lists the variables that cells have declared, and nothing of the library', async () => {
+    expect(await run(':vars')).toBe('no variables yet')
+    await run('const t = tensor([1]); let n = 3; for (var i = 0; i < 2; i++); function f() {}; class C {}')
+    const rows = (await run(':vars')).split('\n').slice(1)
+    const names = rows.map(row => row.trim().split(/ +/)[0])
+    expect(names.filter(name => name !== '' && !/^[-\u2500]/.test(name!)).sort()).toEqual(['C', 'f', 'i', 'n', 't'])
+    expect(rows.join('\n')).toMatch(/^n +number +3$/m)
+  })
+
+  it('draws results and what is displayed for the width of the terminal', async () => {
+    const blocks = '[{ layer: 0, source: 0, added: false, trainable: true, parameters: 10 }]'
+    await run(`const figure = layerMapFigure({ blocks: ${blocks}, totalParameters: 10, trainableParameters: 10 })`)
+    const widthOf = (text: string) => Math.max(...text.split('\n').map(line => line.length))
+    for (const line of ['figure', 'display(figure); 1']) {
+      size.columns = 60
+      expect(widthOf(await run(line))).toBeLessThanOrEqual(60)
+      size.columns = 120
+      expect(widthOf(await run(line))).toBeGreaterThan(100)
+    }
+  })
+})
