@@ -22,8 +22,12 @@ import type { HostArray } from './dtype.js'
 import type { TensorSpec } from './graph.js'
 import type { ProgramSpec } from './lower.js'
 
-/** What products of matrices are computed in. `bf16`: operands rounded to bf16, accumulation in f32; everything else stays f32. */
-export type Precision = 'f32' | 'bf16'
+/**
+ * What products of matrices are computed in. `bf16`: operands rounded to bf16, accumulation in f32. `f16`: operands and results
+ * in f16, accumulation as the runtime does it; what exceeds 65504 becomes infinite, so gradients need loss scaling. Everything
+ * else stays f32.
+ */
+export type Precision = 'f32' | 'bf16' | 'f16'
 
 /** Where a variable's first value comes from. */
 export type VariableInit =

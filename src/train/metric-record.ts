@@ -6,7 +6,10 @@ interface RecordHead {
   seconds: number
 }
 
-/** One optimizer step. `lossNats` is the mean loss of a token in nats, `mix` the tokens served so far from each source. */
+/**
+ * One optimizer step. `lossNats` is the mean loss of a token in nats, `mix` the tokens served so far from each source, `lossScale` what the
+ * loss was multiplied by (only in runs with loss scaling). After a step whose update was skipped comes an event `overflow`.
+ */
 export interface TrainRecord extends RecordHead {
   kind: 'train'
   lossNats: number
@@ -15,6 +18,7 @@ export interface TrainRecord extends RecordHead {
   tokensPerSec: number
   rssBytes: number
   mix: Record<string, number>
+  lossScale?: number
 }
 
 /**
@@ -55,7 +59,10 @@ export interface GradientRecord extends RecordHead {
   norms: Record<string, number>
 }
 
-/** Anything else worth keeping: `resumed`, `checkpoint`, `interrupted`, ... */
+/**
+ * Anything else worth keeping: `resumed`; `overflow`, an optimizer step that loss scaling has skipped, with the `lossScale` of that step
+ * and of the next (`nextLossScale`).
+ */
 export interface EventRecord extends RecordHead {
   kind: 'event'
   name: string

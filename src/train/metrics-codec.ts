@@ -2,11 +2,11 @@ import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 import type { MetricRecord } from './metric-record.js'
 
-type FieldType = 'string' | 'number' | 'number|null' | 'numbers' | 'object'
+type FieldType = 'string' | 'number' | 'number?' | 'number|null' | 'numbers' | 'object'
 
 const head = { seq: 'number', step: 'number', tokens: 'number', seconds: 'number' } as const
 
-/** The fields of each kind of record; a line must have them all, and may have more (a newer version wrote it). */
+/** The fields of each kind of record; a line must have all but those with "?", and may have more (a newer version wrote it). */
 const fields: Record<MetricRecord['kind'], Record<string, FieldType>> = {
   train: {
     ...head,
@@ -16,6 +16,7 @@ const fields: Record<MetricRecord['kind'], Record<string, FieldType>> = {
     tokensPerSec: 'number',
     rssBytes: 'number',
     mix: 'numbers',
+    lossScale: 'number?',
   },
   probe: {
     ...head,
@@ -97,6 +98,7 @@ export function decodeRecord(text: string, where: string): MetricRecord {
   if (!kinds.includes(kind))
     throw fail(`expected kind ${kinds.join(', ')}, found ${JSON.stringify(kind)}.${didYouMean(kind, kinds)}`)
   for (const [name, type] of Object.entries(fields[kind as MetricRecord['kind']])) {
+    if (type === 'number?' && value[name] === undefined) continue
     const read = readField(value[name], type)
     if (read === undefined)
       throw fail(`${kind} record: expected ${name} of type ${type}, found ${JSON.stringify(value[name]) ?? 'nothing'}`)

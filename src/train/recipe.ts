@@ -105,8 +105,11 @@ const recipeSchema = z.strictObject({
   compare: compareSchema.optional(),
   /** Rules for what is trained; default: `added` for expansion, `all` for full; the other methods choose themselves. */
   train: z.array(z.string()).optional(),
-  /** Arithmetic of matrix products; weights, moments, norms and the loss are f32. */
-  precision: z.enum(['f32', 'bf16']).default('f32'),
+  /**
+   * Arithmetic of matrix products; weights, moments, norms and the loss are f32. `bf16` is for the torch devices, `f16` for webgpu
+   * on adapters with shader-f16: it trains with dynamic loss scaling.
+   */
+  precision: z.enum(['f32', 'bf16', 'f16']).default('f32'),
   /**
    * How matrices that are not trained are held. `f32`. `source`: as the checkpoint stores them, mapped from its files; the
    * run computes the same numbers as with f32, bit for bit. `int8`, `int4`: rounded by block when loaded, which changes the

@@ -11,6 +11,7 @@ import { writeDirectoryAtomic } from '../util/atomic-directory.js'
 import { writeFileAtomic } from '../util/atomic-file.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { makeDirectories } from '../util/make-directories.js'
+import type { LossScaleState } from './loss-scale.js'
 
 /** What a checkpoint knows besides tensors. */
 export interface CheckpointState {
@@ -25,6 +26,8 @@ export interface CheckpointState {
   recipeHash: string
   /** State of the loader after the last batch of that step. */
   data: unknown
+  /** Of a run with loss scaling. */
+  lossScale?: LossScaleState
 }
 
 export const metricsFile = 'metrics.jsonl'

@@ -8,12 +8,14 @@ import type { Tensor } from '../tensor/graph.js'
 import { input } from '../tensor/leaf.js'
 import { adamw } from '../tensor/ops/adamw.js'
 import { linearCrossEntropy } from '../tensor/ops/cross-entropy.js'
-import { add, div, minimum, mul, sqrt } from '../tensor/ops/elementwise.js'
+import { add, div, greater, lessOrEqual, minimum, mul, sqrt, where } from '../tensor/ops/elementwise.js'
 import { concat, reshape } from '../tensor/ops/movement.js'
 import { mean, sum } from '../tensor/ops/reduce.js'
 import { compile, Program } from '../tensor/program.js'
 import { sizeOf } from '../tensor/shape.js'
 import { Variable } from '../tensor/variable.js'
+import { LabError } from '../util/errors.js'
+import { firstLossScale, type LossScaleState, type LossScaling, nextLossScale } from './loss-scale.js'
 
 export interface OptimizerConfig {
   /** First and second moment decays. */
@@ -35,6 +37,8 @@ export interface StepOptions {
   optimizer: OptimizerConfig
   /** Recompute blocks in the backward pass instead of keeping their activations. */
   rematBlocks: boolean
+  /** For an engine that computes in f16 (default null: none). A step whose gradient is not finite then changes nothing. */
+  lossScaling?: LossScaling | null
 }
 
 export interface MicroBatch {
@@ -50,7 +54,14 @@ export interface StepResult {
   gradNorm: number
   /** L2 norm of the gradient of each trainable parameter before clipping, by its path. */
   gradNorms: ReadonlyMap<string, number>
+  /** What the loss was multiplied by; null without loss scaling. */
+  lossScale: number | null
+  /** Whether the gradient was not finite and weights, moments and AdamW's t stayed as they were; only with loss scaling. */
+  isSkipped: boolean
 }
+
+/** The greatest f32: a norm is finite when it is not above. */
+const MAX_F32 = (2 - 2 ** -23) * 2 ** 127
 
 type NormOutput = 'gradNorm' | 'gradNorms'
 
@@ -73,11 +84,13 @@ export class TrainStep {
   readonly #fused: Program<'loss' | NormOutput> | null
   readonly #accumulate: Program<'loss'> | null
   readonly #apply: Program<NormOutput> | null
+  #lossScale: LossScaleState | null
 
   constructor(model: Model, trainable: readonly string[], options: StepOptions) {
     this.#model = model
     this.#options = options
     this.#trainable = trainable
+    this.#lossScale = options.lossScaling ? firstLossScale(options.lossScaling) : null
     const zeroLike = (path: string, suffix: string) =>
       new Variable(
         model.parameter(path).shape,
@@ -103,7 +116,7 @@ export class TrainStep {
     const keep = input('keep', [])
     this.#accumulate = compile({
       outputs: { loss },
-      updates: accumulators.map((a, i) => [a, add(mul(a.value, keep), share[i]!)]),
+      updates: accumulators.map((a, i) => [a, add(this.#kept(a.value, keep), share[i]!)]),
     })
     this.#apply = compile({ outputs: norms(totals), updates: this.#updates(totals) })
   }
@@ -118,6 +131,22 @@ export class TrainStep {
     return new Map(
       [...this.#moments].flatMap(([path, { m, v }]) => [[`${path}.m`, m] as const, [`${path}.v`, v] as const]),
     )
+  }
+
+  /** Where loss scaling stands, for checkpoints; null without it. */
+  get lossScale(): LossScaleState | null {
+    return this.#lossScale
+  }
+
+  /** Goes on from the state of a checkpoint. @throws LabError RESUME when only one of the two has loss scaling */
+  restoreLossScale(state: LossScaleState | null): void {
+    if ((state === null) !== (this.#lossScale === null)) {
+      throw new LabError(
+        'RESUME',
+        `the checkpoint was made ${state ? 'with' : 'without'} loss scaling, the run goes on ${state ? 'without' : 'with'} it; use the precision that it was started with`,
+      )
+    }
+    this.#lossScale = state
   }
 
   /** Numbers held on the device besides the weights: moments and accumulators. */
@@ -135,24 +164,25 @@ export class TrainStep {
   /**
    * Runs one optimizer step.
    * @param batches exactly `gradAccumSteps` micro-batches
-   * @param stepNumber 1 for the first step: the t of AdamW's bias correction
+   * @param stepNumber 1 for the first step: with steps that loss scaling skipped not counted, the t of AdamW's bias correction
    */
   async run(batches: readonly MicroBatch[], lr: number, stepNumber: number, signal?: AbortSignal): Promise<StepResult> {
     const [beta1, beta2] = this.#options.optimizer.betas
-    const scalars = { lr, correction1: 1 - beta1 ** stepNumber, correction2: 1 - beta2 ** stepNumber }
+    const t = stepNumber - (this.#lossScale?.skippedSteps ?? 0)
+    const scalars = { lr, correction1: 1 - beta1 ** t, correction2: 1 - beta2 ** t }
+    const scale = this.#scaleInputs()
     const options = signal ? { signal } : {}
     if (this.#fused) {
       const { inputIds, targets } = batches[0]!
-      const { loss, gradNorm, gradNorms } = await this.#fused.run({ inputIds, targets, ...scalars }, options)
-      return { lossNats: loss[0]!, gradNorm: gradNorm[0]!, gradNorms: this.#byPath(gradNorms) }
+      const { loss, ...norms } = await this.#fused.run({ inputIds, targets, ...scalars, ...scale }, options)
+      return this.#finish(loss[0]!, norms)
     }
     const losses: HostArray[] = []
     for (const [i, { inputIds, targets }] of batches.entries())
-      losses.push((await this.#accumulate!.run({ inputIds, targets, keep: i === 0 ? 0 : 1 }, options)).loss)
+      losses.push((await this.#accumulate!.run({ inputIds, targets, ...scale, keep: i === 0 ? 0 : 1 }, options)).loss)
     // without the signal: from here on the step either happens as a whole or, aborted before, not at all
-    const { gradNorm, gradNorms } = await this.#apply!.run(scalars)
-    const lossNats = losses.reduce((total, loss) => total + loss[0]!, 0) / batches.length
-    return { lossNats, gradNorm: gradNorm[0]!, gradNorms: this.#byPath(gradNorms) }
+    const norms = await this.#apply!.run(scalars)
+    return this.#finish(losses.reduce((total, loss) => total + loss[0]!, 0) / batches.length, norms)
   }
 
   /** Frees optimizer state; the model stays. */
@@ -164,6 +194,24 @@ export class TrainStep {
     for (const accumulator of this.#accumulators.values()) accumulator.dispose()
   }
 
+  /** The result of a step; with loss scaling, the scale of the next one. */
+  #finish(lossNats: number, { gradNorm: norm, gradNorms }: Record<NormOutput, HostArray>): StepResult {
+    const gradNorm = norm[0]!
+    const lossScale = this.#lossScale?.scale ?? null
+    const isSkipped = lossScale !== null && !Number.isFinite(gradNorm)
+    if (this.#lossScale) {
+      const scaling = this.#options.lossScaling!
+      this.#lossScale = nextLossScale(this.#lossScale, { isSkipped, scaling })
+    }
+    return { lossNats, gradNorm, gradNorms: this.#byPath(gradNorms), lossScale, isSkipped }
+  }
+
+  #scaleInputs(): Record<string, number> {
+    if (!this.#lossScale) return {}
+    const { scale } = this.#lossScale
+    return { lossScale: scale, inverseLossScale: 1 / scale }
+  }
+
   #byPath(norms: HostArray): Map<string, number> {
     return new Map(this.#trainable.map((path, i) => [path, norms[i]!]))
   }
@@ -171,7 +219,17 @@ export class TrainStep {
   #lossAndGradients(): { loss: Tensor; gradients: Tensor[] } {
     const { microBatch, seqLen, rematBlocks } = this.#options
     const loss = meanLoss(this.#model, microBatch, seqLen, rematBlocks)
-    return { loss, gradients: grad(loss, this.#trainable.map(this.#model.weights)) }
+    const weights = this.#trainable.map(this.#model.weights)
+    if (!this.#lossScale) return { loss, gradients: grad(loss, weights) }
+    // two inputs, because not every device divides exactly
+    const [scale, inverse] = [input('lossScale', []), input('inverseLossScale', [])]
+    return { loss, gradients: grad(mul(loss, scale), weights).map(g => mul(g, inverse)) }
+  }
+
+  /** What is left of an accumulator: all of it where `keep` is 1, nothing where it is 0. */
+  #kept(total: Tensor, keep: Tensor): Tensor {
+    // after an overflow it holds infinities, and 0 times those is not 0
+    return this.#lossScale ? where(greater(keep, 0), total, 0) : mul(total, keep)
   }
 
   #updates(gradients: readonly Tensor[]): (readonly [Variable, Tensor])[] {
@@ -179,6 +237,9 @@ export class TrainStep {
     const norm = globalNorm(gradients)
     const scale = clipNorm === null ? null : minimum(div(clipNorm, add(norm, 1e-6)), 1)
     const [lr, correction1, correction2] = ['lr', 'correction1', 'correction2'].map(name => input(name, []))
+    const isSound = this.#lossScale ? lessOrEqual(norm, MAX_F32) : null
+    const update = (variable: Variable, next: Tensor) =>
+      [variable, isSound ? where(isSound, next, variable.value) : next] as const
     return this.#trainable.flatMap((path, i) => {
       const parameter = this.#model.parameter(path)
       const { m, v } = this.#moments.get(path)!
@@ -195,7 +256,7 @@ export class TrainStep {
         },
         { beta1: betas[0], beta2: betas[1], eps, weightDecay },
       )
-      return [[parameter, p1] as const, [m, m1] as const, [v, v1] as const]
+      return [update(parameter, p1), update(m, m1), update(v, v1)]
     })
   }
 }

@@ -22,9 +22,9 @@ function prefixed(prefix: string, numbers: Record<string, number | null>): Scala
 export function scalarsOf(record: MetricRecord): Scalars {
   switch (record.kind) {
     case 'train': {
-      const { lossNats, lr, gradNorm, tokensPerSec, rssBytes, tokens, mix } = record
+      const { lossNats, lr, gradNorm, tokensPerSec, rssBytes, tokens, mix, lossScale = null } = record
       const own = { loss_nats: lossNats, lr, grad_norm: gradNorm, tokens_per_sec: tokensPerSec, rss_bytes: rssBytes }
-      return [...prefixed('train', { ...own, tokens }), ...prefixed('mix', mix)]
+      return [...prefixed('train', { ...own, tokens, loss_scale: lossScale }), ...prefixed('mix', mix)]
     }
     case 'probe': {
       const { probe, lossNats, bitsPerByte, deltaNats, deltaLow, deltaHigh, klToBaseNats, unshifted, shifted } = record

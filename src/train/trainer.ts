@@ -7,12 +7,13 @@ import type { Model } from '../model/model.js'
 import type { HostArray } from '../tensor/dtype.js'
 import { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
+import { MIN_LOSS_SCALE } from './loss-scale.js'
 import type { MetricInput, MetricRecord } from './metric-record.js'
 import type { MetricsWriter } from './metrics.js'
 import type { Recipe } from './recipe.js'
 import { type CheckpointState, type LoadedCheckpoint, writeCheckpoint } from './run-directory.js'
 import { lrFactor } from './schedule.js'
-import type { TrainStep } from './step.js'
+import type { StepResult, TrainStep } from './step.js'
 
 /** Where a run stands. */
 export interface Position {
@@ -99,7 +100,8 @@ export class Trainer {
     const batches: Batch[] = []
     for (let i = 0; i < recipe.batch.gradAccumSteps; i++) batches.push(await loader.next())
     const lr = recipe.optimizer.lr * lrFactor(recipe.schedule, this.#position.step, recipe.steps)
-    const { lossNats, gradNorm, gradNorms } = await step.run(batches, lr, this.#position.step + 1)
+    const result = await step.run(batches, lr, this.#position.step + 1)
+    const { lossNats, gradNorm, gradNorms, lossScale } = result
     const seconds = (performance.now() - started) / 1000
     const tokens = batches.reduce((n, batch) => n + batch.targets.length, 0)
     this.#position.step++
@@ -119,7 +121,22 @@ export class Trainer {
       tokensPerSec: tokens / seconds,
       rssBytes,
       mix: last.mix,
+      ...(lossScale === null ? {} : { lossScale }),
     })
+    this.#check(result)
+  }
+
+  /** Notes a step that loss scaling has skipped. @throws LabError DIVERGED when going on would not help */
+  #check({ lossNats, gradNorm, lossScale, isSkipped }: StepResult): void {
+    if (isSkipped) {
+      const nextLossScale = this.#options.step.lossScale!.scale
+      this.#write({ kind: 'event', ...this.#position, name: 'overflow', detail: { lossScale, nextLossScale } })
+      if (lossScale !== MIN_LOSS_SCALE) return
+      throw new LabError(
+        'DIVERGED',
+        `step ${this.#position.step}: the loss is ${lossNats} and the gradient norm ${gradNorm} even with the loss scale at ${MIN_LOSS_SCALE}, so the numbers of this model do not fit into f16; the last checkpoint is intact: train with precision: f32, or with bf16 on a torch device`,
+      )
+    }
     if (!Number.isFinite(lossNats) || !Number.isFinite(gradNorm)) {
       throw new LabError(
         'DIVERGED',
@@ -135,8 +152,14 @@ export class Trainer {
   }
 
   async #checkpoint(): Promise<void> {
-    const { runDir, recipe, recipeHash, metrics } = this.#options
-    const state: CheckpointState = { version: 1, ...this.#position, recipeHash, data: this.#lastData }
+    const { runDir, recipe, recipeHash, metrics, step } = this.#options
+    const state: CheckpointState = {
+      version: 1,
+      ...this.#position,
+      recipeHash,
+      data: this.#lastData,
+      ...(step.lossScale ? { lossScale: step.lossScale } : {}),
+    }
     metrics.sync()
     await writeCheckpoint(runDir, state, this.#tensors(), { keep: recipe.keepCheckpoints })
     this.#saved = this.#position.step
@@ -189,7 +212,7 @@ async function requireFinite(name: string, values: HostArray, step: number): Pro
 
 /**
  * Puts a checkpoint's weights and moments back on the device; returns where the run stands.
- * @throws LabError RESUME when the checkpoint is of another recipe or of other parameters
+ * @throws LabError RESUME when the checkpoint is of another recipe or of other parameters, or only one of the two has loss scaling
  */
 export async function restoreCheckpoint(
   checkpoint: LoadedCheckpoint,
@@ -210,6 +233,7 @@ export async function restoreCheckpoint(
       `the checkpoint at step ${state.step} holds ${names.length} tensors, expected ${variables.size}${missing ? `; ${missing} is missing` : ''}`,
     )
   }
+  step.restoreLossScale(state.lossScale ?? null)
   for (const [name, variable] of variables) variable.write(await checkpoint.read(name))
   return { step: state.step, tokens: state.tokens, seconds: state.seconds }
 }
