@@ -87,8 +87,9 @@ export function threadsOption(): Option {
 
 /** `--precision`. */
 export function precisionOption(): Option {
-  const description = 'arithmetic of matrix products, bf16 on the torch devices (default: f32, or what the recipe says)'
-  return new Option('--precision <name>', description).argParser(oneOf<Precision>(['f32', 'bf16']))
+  const where = 'bf16 on the torch devices, f16 on webgpu'
+  const description = `arithmetic of matrix products, ${where} (default: f32, or what the recipe says)`
+  return new Option('--precision <name>', description).argParser(oneOf<Precision>(['f32', 'bf16', 'f16']))
 }
 
 /** `--torch-eager`. */

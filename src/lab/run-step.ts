@@ -2,6 +2,7 @@
 import { Evaluator } from '../forgetting/evaluator.js'
 import { modelReference } from '../forgetting/reference.js'
 import type { Model } from '../model/model.js'
+import { defaultLossScaling } from '../train/loss-scale.js'
 import { availableMemoryBytes, checkMemory, estimateMemory, memoryText } from '../train/memory-estimate.js'
 import type { Recipe } from '../train/recipe.js'
 import { TrainStep } from '../train/step.js'
@@ -37,6 +38,7 @@ export async function makeStep(
       seqLen: recipe.data.seqLen,
       optimizer: recipe.optimizer,
       rematBlocks,
+      lossScaling: model.engine.precision === 'f16' ? defaultLossScaling : null,
     })
   const others = recipe.probes.length > 0 ? [evaluator.program] : []
   const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, ...loaded })

@@ -8,7 +8,7 @@ import { ForgettingMonitor } from '../forgetting/monitor.js'
 import { trainableTable, trainableTableText } from '../freeze/trainable-table.js'
 import { saveAdapter } from '../methods/save-adapter.js'
 import type { Engine } from '../tensor/engine.js'
-import { MetricsWriter, readMetrics } from '../train/metrics.js'
+import { type EventRecord, MetricsWriter, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
 import {
   adapterFolder,
@@ -130,6 +130,8 @@ async function runSteps(
     trainer.events.on('record', record => {
       board?.write(record)
       events.emit('record', record)
+      if (record.kind === 'event' && record.name === 'overflow')
+        events.emit('warning', { message: overflowText(record) })
     })
     trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
     events.emit('status', { message: 'training' })
@@ -140,6 +142,10 @@ async function runSteps(
     metrics.close()
     board?.close()
   }
+}
+
+function overflowText({ step, detail }: EventRecord): string {
+  return `step ${step}: a gradient overflowed f16, so nothing was updated; the loss scale is now ${detail['nextLossScale']}`
 }
 
 /** @throws LabError FROZEN_CHANGED when a frozen tensor has another byte than before */
@@ -169,7 +175,7 @@ export function checkPrecision({ precision }: Recipe, { name, precision: given =
   if (precision === given) return
   throw new LabError(
     'PRECISION',
-    `the recipe has precision ${precision}, the ${name} engine computes in ${given}; set precision: ${given}, or start an engine with precision ${precision} (the torch devices have bf16)`,
+    `the recipe has precision ${precision}, the ${name} engine computes in ${given}; set precision: ${given}, or start an engine with precision ${precision} (the torch devices have bf16, the webgpu devices f16)`,
   )
 }
 

@@ -39,7 +39,7 @@ describe('models for webgpu', () => {
   it('write an update that happens in place through a copy: no kernel writes a buffer that it reads', () => {
     const w = matrix()
     const { spec } = lower([], [{ variable: w.value, value: mul(w.value, 2) }], nativeOps)
-    const { graph, resultNames } = emitDeviceModel(spec, [true])
+    const { graph, resultNames } = emitDeviceModel(spec, { inPlace: [true] })
     const last = graph.nodes.at(-1)!
     expect([last.op, last.outputs]).toEqual(['Identity', resultNames])
     expect(last.inputs).not.toContain('v0')

@@ -105,6 +105,41 @@ describe.skipIf(fault !== null)('webgpu', () => {
     expect(Math.max(...ours.map((x, i) => Math.abs(x - theirs[i]!)))).toBeLessThan(1e-4)
   })
 
+  it('skips a step whose gradients are not finite: weights and moments stay, bit for bit', async () => {
+    const engine = start()
+    const model = tinyModel(engine)
+    const head = model.parameter('lm_head.weight')
+    head.write((await head.read()).map(x => 32 * x))
+    const step = new TrainStep(model, ['model.layers.1.mlp.down_proj.weight', 'model.norm.weight'], {
+      microBatch: 2,
+      seqLen: 8,
+      gradAccumSteps: 2,
+      rematBlocks: false,
+      optimizer: { betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1, clipNorm: 1 },
+      lossScaling: { initial: 2 ** 127, growthSteps: 2000, max: 2 ** 24 },
+    })
+    const variables = [model.parameter('model.norm.weight'), ...step.state.values()]
+    const state = () => Promise.all(variables.map(async variable => [...(await variable.read())]))
+    const before = await state()
+    const batches = [tinyBatch(2, 8, 16, 1), tinyBatch(2, 8, 16, 2)]
+    expect(await step.run(batches, 0.01, 1)).toMatchObject({ isSkipped: true })
+    expect(await state()).toEqual(before)
+    step.restoreLossScale({ scale: 1024, goodSteps: 0, skippedSteps: 1 })
+    const next = await step.run(batches, 0.01, 2)
+    expect(next).toMatchObject({ isSkipped: false, lossScale: 1024 })
+    expect((await state()).flat().every(Number.isFinite)).toBe(true)
+    expect(await state()).not.toEqual(before)
+    step.dispose()
+    await engine.dispose()
+  })
+
+  it('has no f16, which is said by name, and takes no other arithmetic in its place', async () => {
+    expect(() => createEngine('webgpu:swiftshader', { precision: 'f16' })).toThrow(
+      /f16 is not supported on webgpu:swiftshader: SwiftShader .* shader-f16; set precision: f32/,
+    )
+    await start().dispose()
+  })
+
   describe('an engine', () => {
     let engine: Engine
     beforeAll(() => {
@@ -117,7 +152,7 @@ describe.skipIf(fault !== null)('webgpu', () => {
       expect(() => createEngine('webgpu')).toThrow(/dispose it first/)
       await engine.memory()
       expect(engine.description).toMatch(
-        /^onnxruntime 1\.\d+\.\d+ on webgpu: SwiftShader .*software, .*Vulkan 1\.\d.*; [\d.]+ GB, tensors up to .* f16 shaders\), f32$/,
+        /^onnxruntime 1\.\d+\.\d+ on webgpu: SwiftShader .*software, .*Vulkan 1\.\d.*; [\d.]+ GB, tensors up to .*; without shader-f16\), f32$/,
       )
     })
 

@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os'
 import type { HostArray } from '../../tensor/dtype.js'
 import { bytesPerElement, viewAs } from '../../tensor/dtype.js'
-import type { Engine, EngineMemory, Precision, VariableInit, WorkingBytes } from '../../tensor/engine.js'
+import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { internal, LabError } from '../../util/errors.js'
 import { flopsOf } from './flops.js'
 import { fuseCrossEntropy } from './fuse.js'
-import type { CompileMode, Request, Response, WorkerDescription } from './protocol.js'
+import type { CompileMode, Request, Response, TorchPrecision, WorkerDescription } from './protocol.js'
 import { findPython } from './python.js'
 import { WorkerProcess } from './worker-process.js'
 import { torchWorkingBytes } from './working-bytes.js'
@@ -21,7 +21,7 @@ export interface TorchEngineOptions {
    * `f32` (default), or `bf16`: products of matrices and attention in bf16 with accumulation in f32, over the variables as they are
    * stored; norms, softmax, loss, sums and optimizer in f32.
    */
-  precision?: Precision
+  precision?: TorchPrecision
   /**
    * `auto` (default): programs of {@link COMPILE_FLOPS} and more go through torch.compile, smaller ones, which would be over before
    * they are compiled, run line by line. Where a compiler is missing all do, and the description says so.
@@ -59,7 +59,7 @@ export class TorchEngine implements Engine {
   readonly device: string
   readonly nativeOps = nativeOps
   readonly threads: number
-  readonly precision: Precision
+  readonly precision: TorchPrecision
   readonly #compile: CompileMode
   readonly #worker: WorkerProcess
   readonly #timeoutMs: number

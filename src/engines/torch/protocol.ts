@@ -3,6 +3,9 @@ import type { EngineMemory, Precision, VariableInit } from '../../tensor/engine.
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 
+/** The arithmetic that the worker has. */
+export type TorchPrecision = Exclude<Precision, 'f16'>
+
 /** Which programs go through torch.compile where it works: those with enough work to be worth the wait (`auto`), all, or none. */
 export type CompileMode = 'auto' | 'always' | 'never'
 
@@ -10,7 +13,7 @@ export type CompileMode = 'auto' | 'always' | 'never'
 export interface WorkerOptions {
   readonly device: string
   readonly threads: number
-  readonly precision: Precision
+  readonly precision: TorchPrecision
   readonly compile: CompileMode
   /** Directories of the files through which large tensors cross, nearest first; the process removes them at its end. */
   readonly shared: readonly string[]

@@ -99,8 +99,17 @@ function softwareLoader(device: WebGpuDevice): VulkanLoader {
   return openVulkan(existsSync(beside) ? beside : 'libvulkan.so.1')
 }
 
+/** @throws LabError PRECISION when shaders of the adapter do not compute in f16 */
+export function requireF16(device: WebGpuDevice, { name, driver, hasF16 }: Adapter): void {
+  if (hasF16) return
+  throw new LabError(
+    'PRECISION',
+    `precision f16 is not supported on ${device}: ${name} (${driver}) does not have the WebGPU feature shader-f16; set precision: f32, or use another GPU or a newer driver`,
+  )
+}
+
 function describe(device: VulkanDevice): string {
   const { name, kind, driver, api, memoryBytes, maxBufferBytes, sharedMemoryBytes, subgroupSize, hasF16 } = device
   const limits = `${formatBytes(memoryBytes)}, tensors up to ${formatBytes(maxBufferBytes)}, ${formatBytes(sharedMemoryBytes)} shared, subgroups of ${subgroupSize}`
-  return `${name} (${kind}, ${driver}, Vulkan ${api}; ${limits}; ${hasF16 ? 'with' : 'without'} f16 shaders)`
+  return `${name} (${kind}, ${driver}, Vulkan ${api}; ${limits}; ${hasF16 ? 'with' : 'without'} shader-f16)`
 }

@@ -1,5 +1,6 @@
 /** From a lowered program to an ONNX model of which every node has a kernel in onnxruntime's WebGPU provider. */
 import { bytesPerElement, type DType } from '../../tensor/dtype.js'
+import type { Precision } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
 import { internal } from '../../util/errors.js'
@@ -12,7 +13,12 @@ import { Formula } from './formula.js'
 /** Composite ops for which the provider has a kernel of its own. */
 export const nativeOps: ReadonlySet<string> = new Set(['softmax', 'silu', 'rmsNorm', 'rotary'])
 
+/** The arithmetic of products of matrices that the emitter knows. */
+export type DevicePrecision = Exclude<Precision, 'bf16'>
+
 interface DeviceContext extends Context {
+  /** Null when products are computed in f32. */
+  readonly halves: Halves | null
   /** Whether anybody reads that output of the op. */
   isRead(output: number): boolean
 }
@@ -20,16 +26,7 @@ interface DeviceContext extends Context {
 /** Ops that are emitted otherwise than for the CPU. */
 const emitters: Readonly<Record<string, (c: DeviceContext) => void>> = {
   ...onCpu,
-  // FusedMatMul has no kernel here
-  matmul: c => {
-    const { transA, transB, alpha } = c.attrs as { transA: boolean; transB: boolean; alpha: number }
-    const [a, b] = [transA, transB].map((isTransposed, i) => (isTransposed ? transposed(c, i) : c.inputs[i]!))
-    if (alpha === 1) return one(c, 'MatMul', [a!, b!])
-    const product = c.model.emit('MatMul', [a!, b!], sized(c.result.shape))
-    const factor = c.model.fresh()
-    c.model.constant(factor, { shape: [], dtype: 'f32' }, Float32Array.of(alpha))
-    one(c, 'Mul', [product, factor])
-  },
+  matmul: c => (c.halves ? halfProduct(c, c.halves) : product(c)),
   sin: c => renamed(c, sine(formulaOf(c), c.inputs[0]!, 0)),
   cos: c => renamed(c, sine(formulaOf(c), c.inputs[0]!, 1)),
   cast: c => {
@@ -76,6 +73,35 @@ const emitters: Readonly<Record<string, (c: DeviceContext) => void>> = {
   },
 }
 
+/** FusedMatMul has no kernel here. */
+function product(c: DeviceContext): void {
+  const { transA, transB, alpha } = c.attrs as { transA: boolean; transB: boolean; alpha: number }
+  const operands = [transA, transB].map((isTransposed, i) => (isTransposed ? transposed(c, i) : c.inputs[i]!))
+  if (alpha === 1) one(c, 'MatMul', operands)
+  else one(c, 'Mul', [c.model.emit('MatMul', operands, sized(c.result.shape)), factor(c.model, alpha)])
+}
+
+/**
+ * In f16, between casts. The factor goes to an operand, in f32: scores of attention without it may exceed f16. It goes to the
+ * second one, which wherever there is a factor is keys or queries, and smaller than scores.
+ */
+function halfProduct(c: DeviceContext, halves: Halves): void {
+  const { model, inputs, specs, attrs } = c
+  const { transA, transB, alpha } = attrs as { transA: boolean; transB: boolean; alpha: number }
+  const [first, second] = inputs as [string, string]
+  const scaled = alpha === 1 ? second : model.emit('Mul', [second, factor(model, alpha)], sized(specs[1]!.shape))
+  const [a, b] = [halves.of(first, specs[0]!.shape), halves.of(scaled, specs[1]!.shape)]
+  const operands = [transA ? transposed(c, 0, a, 2) : a, transB ? transposed(c, 1, b, 2) : b]
+  const found = model.emit('MatMul', operands, sized(c.result.shape, 2))
+  one(c, 'Cast', [found], { to: onnxDataType.f32 })
+}
+
+function factor(model: ModelBuilder, value: number): string {
+  const name = model.fresh()
+  model.constant(name, { shape: [], dtype: 'f32' }, Float32Array.of(value))
+  return name
+}
+
 function formulaOf({ model, result }: Context): Formula {
   return new Formula(model, result.shape)
 }
@@ -102,12 +128,13 @@ function number(model: ModelBuilder, values: Float32Array): string {
   return name
 }
 
-/** An operand with its last two axes exchanged. */
-function transposed({ model, inputs, specs }: Context, index: number): string {
+/** An operand with its last two axes exchanged; `name` is another form of it. */
+function transposed({ model, inputs, specs }: Context, index: number, name = inputs[index]!, bytes = 4): string {
   const { shape } = specs[index]!
   const perm = shape.map((_, i) => i)
   perm.push(...perm.splice(-2).reverse())
-  return model.emit('Transpose', [inputs[index]!], sized(perm.map(i => shape[i]!)), { perm })
+  const swapped = perm.map(i => shape[i]!)
+  return model.emit('Transpose', [name], sized(swapped, bytes), { perm })
 }
 
 /** The element type in which the device holds values of a dtype: 16-bit floats and bytes are widened, which is exact. */
@@ -126,13 +153,23 @@ export interface DeviceModel {
   readonly graph: OnnxGraph
 }
 
-/**
- * Emits the program as one ONNX graph.
- * @param inPlace the updates, in order, whose result is written into the memory of the variable they replace. A kernel may
- *   not write into a buffer that it reads, so these results are copies, made when the variable's last reader is done.
- */
-export function emitDeviceModel(spec: ProgramSpec, inPlace: readonly boolean[] = []): DeviceModel {
-  const model = new ModelBuilder()
+export interface DeviceModelOptions {
+  /**
+   * The updates, in order, whose result is written into the memory of the variable they replace (default none). A kernel may
+   * not write into a buffer that it reads, so these results are copies, made when the variable's last reader is done.
+   */
+  inPlace?: readonly boolean[]
+  /** Default `f32`. `f16`: products of matrices take and give f16, between casts; all other values are as in f32. */
+  precision?: DevicePrecision
+  /** Takes the nodes (default: a new one); tests look at them, or change them, here. */
+  model?: ModelBuilder
+}
+
+/** Emits the program as one ONNX graph. */
+export function emitDeviceModel(
+  spec: ProgramSpec,
+  { inPlace = [], precision = 'f32', model = new ModelBuilder() }: DeviceModelOptions = {},
+): DeviceModel {
   const names = valueNames(spec)
   const nameOf = (value: number) => names.get(value) ?? `v${value}`
   const results = [...spec.outputs, ...spec.updates.map(u => u.value)]
@@ -144,7 +181,8 @@ export function emitDeviceModel(spec: ProgramSpec, inPlace: readonly boolean[] =
   }
   const inputNames = spec.inputs.map(i => declare(i.value))
   const variableNames = spec.variables.map(declare)
-  for (const node of spec.nodes) emitNode({ model, spec, nameOf, used }, node)
+  const halves = precision === 'f16' ? new Halves(model, new Set(spec.variables.map(nameOf))) : null
+  for (const node of spec.nodes) emitNode({ model, spec, nameOf, used, halves }, node)
   const made = new Set(model.nodes.flatMap(node => node.outputs))
   const resultNames = results.map((value, i) => {
     const isCopy = inPlace[i - spec.outputs.length] || !made.has(nameOf(value)) || results.indexOf(value) !== i
@@ -190,9 +228,32 @@ interface Emission {
   nameOf(value: number): string
   /** Names that something reads. */
   readonly used: ReadonlySet<string>
+  readonly halves: Halves | null
 }
 
-function emitNode({ model, spec, nameOf, used }: Emission, node: ProgramNode): void {
+/** The values that products read in f16. */
+class Halves {
+  readonly #names = new Map<string, string>()
+
+  constructor(
+    readonly model: ModelBuilder,
+    readonly variables: ReadonlySet<string>,
+  ) {}
+
+  /**
+   * A value in f16. It is made once, so that between forward and backward pass it may be kept in place of the f32 one; that of
+   * a variable, which stays anyway, is made for each reader and gone after it.
+   */
+  of(name: string, shape: readonly number[]): string {
+    const known = this.#names.get(name)
+    if (known) return known
+    const half = this.model.emit('Cast', [name], sized(shape, 2), { to: onnxDataType.f16 })
+    if (!this.variables.has(name)) this.#names.set(name, half)
+    return half
+  }
+}
+
+function emitNode({ model, spec, nameOf, used, halves }: Emission, node: ProgramNode): void {
   if (isRenaming(spec, node)) return
   const inputs = node.inputs.map(nameOf)
   const outputs = node.outputs.map(nameOf)
@@ -202,7 +263,7 @@ function emitNode({ model, spec, nameOf, used }: Emission, node: ProgramNode): v
     const specs = node.inputs.map(i => held(spec.values[i]!))
     const result = held(spec.values[node.outputs[0]!]!)
     const isRead = (output: number) => used.has(outputs[output]!)
-    emitter({ model, inputs, outputs, attrs: node.attrs, specs, result, isRead })
+    emitter({ model, inputs, outputs, attrs: node.attrs, specs, result, isRead, halves })
   } else if (simple) model.node({ op: simple, inputs, outputs })
   else throw internal(`the webgpu engine has no op ${node.op}`)
   const isConstant = node.op === 'scalar' || node.op === 'iota'

@@ -12,13 +12,15 @@ import { ModelBuilder } from '../onnx/model-builder.js'
 import { OrtApi, type Pointer } from '../onnx/ort-api.js'
 import type { Adapter } from './adapter.js'
 import { DeviceApi, type DeviceSession } from './device-api.js'
-import { type DeviceModel, emitDeviceModel, heldAs, nativeOps } from './emit.js'
+import { type DeviceModel, type DevicePrecision, emitDeviceModel, heldAs, nativeOps } from './emit.js'
 import { toHeld, toStored } from './held.js'
 import { deviceWorkingBytes } from './working-bytes.js'
 
 export interface WebGpuEngineOptions {
   /** The adapter that onnxruntime will take, for the description and the limits. */
   adapter: Adapter
+  /** Default `f32`; `f16` is for an adapter with `shader-f16`. */
+  precision?: DevicePrecision
   /** Threads of the process's onnxruntime. */
   threads: number
   /** Write onnxruntime profiles of every program to files of this prefix (default: none). */
@@ -42,13 +44,14 @@ interface Compiled {
 /**
  * onnxruntime's WebGPU provider, on the calling thread. Variables live in the device's memory; a run takes its inputs from
  * the host and brings its outputs there, and nothing else crosses: a program with a node that the provider has no kernel
- * for is refused when it is loaded. Arithmetic is f32; 16-bit weights are held as f32.
+ * for is refused when it is loaded. Arithmetic is f32, or f16 in products of matrices; 16-bit weights are held as f32.
  */
 export class WebGpuEngine implements Engine {
   readonly name = 'onnx'
   readonly device = 'webgpu'
   readonly description: string
   readonly nativeOps = nativeOps
+  readonly precision: DevicePrecision
   readonly #adapter: Adapter
   readonly #profilePrefix: string | null
   readonly #api: DeviceApi
@@ -58,12 +61,13 @@ export class WebGpuEngine implements Engine {
   #nextId = 0
   #closed: LabError | null = null
 
-  constructor({ adapter, threads, profilePrefix = null }: WebGpuEngineOptions) {
+  constructor({ adapter, precision = 'f32', threads, profilePrefix = null }: WebGpuEngineOptions) {
+    this.precision = precision
     this.#adapter = adapter
     this.#profilePrefix = profilePrefix
     const ort = new OrtApi(threads)
     this.#api = new DeviceApi(ort, smallestModel())
-    this.description = `onnxruntime ${ort.version} on webgpu: ${adapter.description}, f32`
+    this.description = `onnxruntime ${ort.version} on webgpu: ${adapter.description}, ${precision}`
   }
 
   get ended(): LabError | null {
@@ -105,7 +109,7 @@ export class WebGpuEngine implements Engine {
     for (const value of spec.values) this.#requireRoom(value)
     const id = this.#nextId++
     const inPlace = inPlaceUpdates(spec)
-    const model = emitDeviceModel(spec, inPlace)
+    const model = emitDeviceModel(spec, { inPlace, precision: this.precision })
     const prefix = this.#profilePrefix === null ? undefined : `${this.#profilePrefix}-${id}`
     const session = this.#api.createSession(model.bytes, prefix)
     this.#programs.set(id, { spec, model: { ...model, bytes: new Uint8Array(0) }, session, inPlace })
@@ -137,7 +141,7 @@ export class WebGpuEngine implements Engine {
   }
 
   workingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
-    return deviceWorkingBytes(programs)
+    return deviceWorkingBytes(programs, this.precision)
   }
 
   async dispose(): Promise<void> {

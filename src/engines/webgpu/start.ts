@@ -1,13 +1,16 @@
 /** From the name of a WebGPU device to an engine. */
 import { availableParallelism } from 'node:os'
+import type { ProgramSpec } from '../../tensor/lower.js'
 import { LabError } from '../../util/errors.js'
 import { claimThreads } from '../onnx/engine.js'
 import { WorkerEngine } from '../worker-engine.js'
-import { type Adapter, openAdapter, type WebGpuDevice } from './adapter.js'
-import { nativeOps } from './emit.js'
+import { type Adapter, openAdapter, requireF16, type WebGpuDevice } from './adapter.js'
+import { type DevicePrecision, nativeOps } from './emit.js'
 import { deviceWorkingBytes } from './working-bytes.js'
 
 export interface WebGpuOptions {
+  /** Default `f32`. `f16` needs an adapter with the WebGPU feature `shader-f16`. */
+  precision?: DevicePrecision
   /** Threads of the process's onnxruntime (default: one a core); the device computes without them. */
   threads?: number
   /** Write onnxruntime profiles of every program to files of this prefix (default: none). */
@@ -17,6 +20,7 @@ export interface WebGpuOptions {
 /** Handed to the worker at its start. */
 export interface WebGpuWorkerData {
   readonly adapter: Adapter
+  readonly precision: DevicePrecision
   readonly threads: number
   readonly profilePrefix: string | null
 }
@@ -26,9 +30,14 @@ let living: WebGpuWorkerEngine | null = null
 
 /** onnxruntime's WebGPU provider in a worker thread, because a run holds up the thread that it is called on. */
 class WebGpuWorkerEngine extends WorkerEngine {
+  readonly precision: DevicePrecision
+
   constructor(device: WebGpuDevice, workerData: WebGpuWorkerData) {
     const module = new URL('./worker.js', import.meta.url)
-    super({ name: 'onnx', device, nativeOps, module, workerData, workingBytes: deviceWorkingBytes })
+    const { precision } = workerData
+    const workingBytes = (programs: readonly ProgramSpec[]) => deviceWorkingBytes(programs, precision)
+    super({ name: 'onnx', device, nativeOps, module, workerData, workingBytes })
+    this.precision = precision
   }
 
   override async dispose(): Promise<void> {
@@ -39,20 +48,18 @@ class WebGpuWorkerEngine extends WorkerEngine {
 
 /**
  * Starts the engine of a WebGPU device; the caller disposes it. A process has one at a time.
- * @throws LabError DEVICE at once when there is no such adapter, and nothing else is taken instead; ENGINE while another
- *   engine of this kind lives
+ * @throws LabError DEVICE at once when there is no such adapter, and nothing else is taken instead; PRECISION when it does not
+ *   compute in f16 and that is asked for; ENGINE while another engine of this kind lives
  */
 export function webGpuEngine(
   device: WebGpuDevice,
-  { threads = availableParallelism(), profilePrefix = null }: WebGpuOptions = {},
+  { precision = 'f32', threads = availableParallelism(), profilePrefix = null }: WebGpuOptions = {},
 ): WorkerEngine {
   if (living && !living.ended) {
     throw new LabError('ENGINE', `${device}: this process already has an engine on ${living.device}; dispose it first`)
   }
-  living = new WebGpuWorkerEngine(device, {
-    adapter: openAdapter(device),
-    threads: claimThreads(threads),
-    profilePrefix,
-  })
+  const adapter = openAdapter(device)
+  if (precision === 'f16') requireF16(device, adapter)
+  living = new WebGpuWorkerEngine(device, { adapter, precision, threads: claimThreads(threads), profilePrefix })
   return living
 }

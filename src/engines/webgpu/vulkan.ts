@@ -16,7 +16,7 @@ export interface VulkanDevice {
   readonly maxBufferBytes: number
   readonly sharedMemoryBytes: number
   readonly subgroupSize: number
-  /** Whether shaders compute with 16-bit floats. */
+  /** Whether shaders compute with 16-bit floats and read and write them: the WebGPU feature `shader-f16`. */
   readonly hasF16: boolean
 }
 
@@ -34,6 +34,7 @@ const structure = {
   driver: 1_000_196_000,
   subgroup: 1_000_094_000,
   f16: 1_000_082_000,
+  storage16: 1_000_083_000,
 }
 
 const VULKAN_1_2 = (1 << 22) | (2 << 12)
@@ -93,10 +94,13 @@ function describe(loader: VulkanLoader, device: bigint): VulkanDevice | null {
   const driver = struct(structure.driver, 544, subgroup.bytes)
   const properties = struct(structure.properties, 1024, driver.bytes)
   call('vkGetPhysicalDeviceProperties2', properties.bytes)
-  const f16 = struct(structure.f16, 24)
+  const storage16 = struct(structure.storage16, 32)
+  const f16 = struct(structure.f16, 24, storage16.bytes)
   const features = struct(structure.features, 256, f16.bytes)
   call('vkGetPhysicalDeviceFeatures2', features.bytes)
   const at = (offset: number) => properties.view.getUint32(16 + offset, true)
+  // shaderFloat16; storageBuffer16BitAccess and uniformAndStorageBuffer16BitAccess
+  const f16Features = [f16.view.getUint32(16, true), ...[16, 20].map(offset => storage16.view.getUint32(offset, true))]
   return {
     name: text(properties.bytes, 16 + offsets.name),
     kind: kinds[at(offsets.kind)] ?? 'other',
@@ -106,7 +110,7 @@ function describe(loader: VulkanLoader, device: bigint): VulkanDevice | null {
     maxBufferBytes: at(offsets.maxStorageBufferRange),
     sharedMemoryBytes: at(offsets.maxComputeSharedMemorySize),
     subgroupSize: subgroup.view.getUint32(16, true),
-    hasF16: f16.view.getUint32(16, true) === 1,
+    hasF16: f16Features.every(feature => feature === 1),
   }
 }
 

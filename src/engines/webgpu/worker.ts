@@ -4,6 +4,6 @@ import { hostEngine } from '../worker-host.js'
 import { WebGpuEngine } from './engine.js'
 import type { WebGpuWorkerData } from './start.js'
 
-const { adapter, threads, profilePrefix } = workerData as WebGpuWorkerData
+const options = workerData as WebGpuWorkerData
 
-void hostEngine(parentPort!, async () => new WebGpuEngine({ adapter, threads, profilePrefix }))
+void hostEngine(parentPort!, async () => new WebGpuEngine(options))
