@@ -36,6 +36,7 @@ class RoundingBuilder extends ModelBuilder {
 export class DeviceModelEngine implements Engine {
   readonly name = 'onnx'
   readonly device = 'cpu'
+  readonly ended = null
   readonly description: string
   readonly nativeOps = nativeOps
   readonly #api = new OrtApi(1)
