@@ -1,27 +1,13 @@
 /** The programs of a run: the optimizer step that fits into memory, and the evaluator of its probes. */
 import { Evaluator } from '../forgetting/evaluator.js'
 import { modelReference } from '../forgetting/reference.js'
-import type { Model } from '../model/model.js'
 import { defaultLossScaling } from '../train/loss-scale.js'
-import { availableMemoryBytes, checkMemory, estimateMemory, memoryText } from '../train/memory-estimate.js'
+import { checkMemory, estimateMemory, type LoadedMemory, memoryText, roomFor } from '../train/memory-estimate.js'
 import type { Recipe } from '../train/recipe.js'
 import { TrainStep } from '../train/step.js'
 import type { Emitter } from '../util/emitter.js'
 import type { RunEvents } from './run-events.js'
 import type { RunModel } from './run-model.js'
-
-/** What the process holds when a run's weights are loaded and nothing of them has been read. */
-export interface LoadedMemory {
-  readonly residentBytes: number
-  /** Of the weights, bytes in files that are not in memory yet. */
-  readonly mappedBytes: number
-}
-
-export async function loadedMemory({ engine }: Model): Promise<LoadedMemory> {
-  // answered when all weights are loaded
-  const { mappedBytes = 0 } = await engine.memory()
-  return { residentBytes: process.memoryUsage.rss(), mappedBytes }
-}
 
 /** Compiles the step, the caller's to dispose; with remat on `auto`, the variant that fits. @throws LabError MEMORY */
 export async function makeStep(
@@ -31,7 +17,8 @@ export async function makeStep(
   { events, loaded }: { events: Emitter<RunEvents>; loaded: LoadedMemory },
 ): Promise<TrainStep> {
   // pages of files count as memory that is still free
-  const availableBytes = availableMemoryBytes(loaded.residentBytes)
+  const room = roomFor(loaded)
+  const { availableBytes } = room
   const make = (rematBlocks: boolean) =>
     new TrainStep(model, trainable, {
       ...recipe.batch,
@@ -41,7 +28,7 @@ export async function makeStep(
       lossScaling: model.engine.precision === 'f16' ? defaultLossScaling : null,
     })
   const others = recipe.probes.length > 0 ? [evaluator.program] : []
-  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, ...loaded })
+  const estimateOf = (step: TrainStep) => estimateMemory(model, step, { others, base, loaded })
   let step = make(recipe.remat === 'always')
   let estimate = estimateOf(step)
   if (recipe.remat === 'auto' && estimate.totalBytes > availableBytes) {
@@ -52,9 +39,9 @@ export async function makeStep(
       message: 'activations would not fit: blocks are computed again in the backward pass (remat)',
     })
   }
-  events.emit('memory', { text: memoryText(estimate, availableBytes), needBytes: estimate.totalBytes, availableBytes })
+  events.emit('memory', { text: memoryText(estimate, room), needBytes: estimate.totalBytes, availableBytes })
   try {
-    checkMemory(estimate, availableBytes)
+    checkMemory(estimate, room)
     await step.load()
   } catch (error) {
     step.dispose()

@@ -8,6 +8,7 @@ import { ForgettingMonitor } from '../forgetting/monitor.js'
 import { trainableTable, trainableTableText } from '../freeze/trainable-table.js'
 import { saveAdapter } from '../methods/save-adapter.js'
 import type { Engine } from '../tensor/engine.js'
+import { loadedMemory } from '../train/memory-estimate.js'
 import { type EventRecord, MetricsWriter, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
 import {
@@ -32,7 +33,7 @@ import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
 import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
-import { evaluatorOf, loadedMemory, makeStep, startEvaluatorOf } from './run-step.js'
+import { evaluatorOf, makeStep, startEvaluatorOf } from './run-step.js'
 import { saveResult } from './save-result.js'
 
 /** What the run is to do; the rest is in its recipe. */
@@ -70,7 +71,8 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
-  const loaded = await loadedMemory(model)
+  // answered when all weights are loaded
+  const loaded = loadedMemory(await engine.memory(), process.memoryUsage.rss())
   const before = await frozenDigest(model, frozen)
   const identity = await runIdentity(recipe, built, data, before)
   const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)

@@ -56,6 +56,18 @@ export interface EngineMemory {
   readonly mappedBytes?: number
   readonly variables: number
   readonly programs: number
+  /** Where the engine's memory is, when it is not this process's own. */
+  readonly elsewhere?: ElsewhereMemory
+}
+
+/** Memory that an engine uses outside this process: a device's, or that of another process of this machine. */
+export interface ElsewhereMemory {
+  /** Whose: the name of a GPU, or of a process. */
+  readonly name: string
+  /** What it holds of it in all, as far as it knows. */
+  readonly residentBytes: number
+  /** What it can still get of it; absent when that is what this machine still has. */
+  readonly freeBytes?: number
 }
 
 /** What {@link Engine.workingBytes} finds. */

@@ -1,11 +1,23 @@
 import { freemem } from 'node:os'
 import type { Model } from '../model/model.js'
+import type { EngineMemory } from '../tensor/engine.js'
 import type { Program } from '../tensor/program.js'
 import { LabError } from '../util/errors.js'
 import { formatBytes, formatTable } from '../util/format.js'
 import type { TrainStep } from './step.js'
 
-/** Bytes that this process is going to hold in a run, by what for. */
+/** What is held where a run computes, with all weights loaded and nothing of them read, and what more there can be. */
+export interface LoadedMemory {
+  readonly residentBytes: number
+  /** Of the weights, bytes in files that are not in memory yet. */
+  readonly mappedBytes: number
+  /** What the device can still give; null where that is what this machine has at the time. */
+  readonly freeBytes: number | null
+  /** `for this process`, `on NVIDIA H200`. */
+  readonly where: string
+}
+
+/** Bytes that are going to be held in a run, where it computes, by what for. */
 export interface MemoryEstimate {
   /** All weights on the device as they are stored; those of a base held beside the model too. */
   readonly weightBytes: number
@@ -13,7 +25,7 @@ export interface MemoryEstimate {
   readonly optimizerBytes: number
   /** Activations and gradients at the worst moment of a step or a probe. */
   readonly activationBytes: number
-  /** What the process holds besides: runtime, compiled programs, tokenizer, data on its way. */
+  /** What is held there besides: runtime, compiled programs, tokenizer, data on its way. */
   readonly otherBytes: number
   readonly totalBytes: number
 }
@@ -23,10 +35,7 @@ export interface MemoryOptions {
   others?: readonly Program[]
   /** A base that is held beside the model. */
   base?: Model | null
-  /** Resident bytes of the process now, with all weights loaded and nothing trained yet. */
-  residentBytes: number
-  /** Of the weights, bytes that lie in files and are not yet in memory (default 0). */
-  mappedBytes?: number
+  loaded: LoadedMemory
 }
 
 /** Growth of the two JavaScript heaps, copies of tensors on their way between threads, kernels' own scratch (measured: 20 to 60 MB). */
@@ -36,7 +45,7 @@ const RUNNING_BYTES = 40e6
 export function estimateMemory(
   model: Model,
   step: TrainStep,
-  { others = [], base = null, residentBytes, mappedBytes = 0 }: MemoryOptions,
+  { others = [], base = null, loaded: { residentBytes, mappedBytes } }: MemoryOptions,
 ): MemoryEstimate {
   const weightBytes = weightsOf(base ? [model, base] : [model])
   const specs = [...others, ...step.programs].map(program => program.lowered.spec)
@@ -59,7 +68,7 @@ function weightsOf(models: readonly Model[]): number {
 }
 
 /** The estimate as aligned text. */
-export function memoryText(estimate: MemoryEstimate, availableBytes: number): string {
+export function memoryText(estimate: MemoryEstimate, { availableBytes, where }: Room): string {
   const { weightBytes, optimizerBytes, activationBytes, otherBytes, totalBytes } = estimate
   const rows = [
     ['weights', formatBytes(weightBytes)],
@@ -67,7 +76,7 @@ export function memoryText(estimate: MemoryEstimate, availableBytes: number): st
     ['activations and gradients', formatBytes(activationBytes)],
     ['runtime and data', formatBytes(otherBytes)],
     ['needed in all', formatBytes(totalBytes)],
-    ['there is for this process', formatBytes(availableBytes)],
+    [`there is ${where}`, formatBytes(availableBytes)],
   ]
   return formatTable(['memory', ''], rows)
 }
@@ -76,17 +85,34 @@ export function memoryText(estimate: MemoryEstimate, availableBytes: number): st
  * Refuses a run that would not fit.
  * @throws LabError MEMORY with both sizes and what to change
  */
-export function checkMemory(estimate: MemoryEstimate, availableBytes: number): void {
+export function checkMemory(estimate: MemoryEstimate, { availableBytes, where }: Room): void {
   if (estimate.totalBytes <= availableBytes) return
   throw new LabError(
     'MEMORY',
-    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} for this process: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, frozenWeights: source or int4, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), or take a smaller model (weights ${formatBytes(estimate.weightBytes)})`,
+    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} ${where}: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, frozenWeights: source or int4, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), or take a smaller model (weights ${formatBytes(estimate.weightBytes)})`,
   )
 }
 
-/** Bytes that this process can hold in all: what it holds, and what the machine and a limit on the process still give. */
-export function availableMemoryBytes(residentBytes: number): number {
+/** What an engine tells of its memory, with the resident bytes of this process. */
+export function loadedMemory({ mappedBytes = 0, elsewhere }: EngineMemory, processBytes: number): LoadedMemory {
+  if (!elsewhere) return { residentBytes: processBytes, mappedBytes, freeBytes: null, where: 'for this process' }
+  const { name, residentBytes, freeBytes } = elsewhere
+  if (freeBytes !== undefined) return { residentBytes, mappedBytes, freeBytes, where: `on ${name}` }
+  // two processes of one machine share what it has
+  const both = processBytes + residentBytes
+  return { residentBytes: both, mappedBytes, freeBytes: null, where: `for this process and ${name}` }
+}
+
+/** What can be held in all where a run computes. */
+export interface Room {
+  readonly availableBytes: number
+  readonly where: string
+}
+
+/** What is held already, and what the device, or the machine and a limit on the process, still give. */
+export function roomFor({ residentBytes, freeBytes, where }: LoadedMemory): Room {
+  if (freeBytes !== null) return { availableBytes: residentBytes + freeBytes, where }
   const free = residentBytes + freemem()
   const limit = process.constrainedMemory()
-  return limit > 0 ? Math.min(free, limit) : free
+  return { availableBytes: limit > 0 ? Math.min(free, limit) : free, where }
 }

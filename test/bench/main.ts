@@ -1,29 +1,60 @@
 /**
- * Benchmarks: rivals side by side in one run, in turns. `npm run bench` runs all suites, `npm run bench -- step --case a` one.
- * Medians are printed with their ratio to ours, and appended to results.jsonl with the machine and all versions.
+ * Benchmarks: rivals side by side in one run, in turns. `npm run bench` runs all suites but the long ones, `npm run bench -- step
+ * --case a` one, `--help` lists them. Medians are printed with their ratio to ours, and appended to results.jsonl with
+ * the machine and all versions.
  */
 import { parseArgs } from 'node:util'
 import { formatTable } from '../../src/util/format.js'
 import { type Measurement, record } from './results.js'
+import { bigSuite } from './suite-big.js'
 import { dataSuite } from './suite-data.js'
 import { generateSuite } from './suite-generate.js'
 import { kernelSuite } from './suite-kernel.js'
 import { replSuite } from './suite-repl.js'
 import { stepSuite } from './suite-step.js'
+import { torchSuite } from './suite-torch.js'
 
-type Suite = (options: { rounds: number; only?: string }) => Promise<Measurement[]>
+interface Suite {
+  run(options: { rounds: number; only?: string }): Promise<Measurement[]>
+  about: string
+  /** Takes many minutes: only when it is named. */
+  isLong?: boolean
+}
 
 const suites: Record<string, Suite> = {
-  step: stepSuite,
-  generate: generateSuite,
-  data: dataSuite,
-  kernel: kernelSuite,
-  repl: replSuite,
+  step: { run: stepSuite, about: 'a training step against PyTorch and JAX (--case a, b, c)' },
+  generate: { run: generateSuite, about: 'generation against transformers' },
+  data: { run: dataSuite, about: 'reading, tokenising and packing shards' },
+  kernel: { run: kernelSuite, about: 'the kernel against ipykernel' },
+  repl: { run: replSuite, about: 'the terminal against IPython' },
+  torch: {
+    run: torchSuite,
+    about: 'the step in our PyTorch engine against one written by hand, compiled (--case f32, bf16)',
+    isLong: true,
+  },
+  big: {
+    run: bigSuite,
+    about: 'a checkpoint of 3 G parameters with frozen weights in 16 and 4 bits (--case 3B, 300M, 100M)',
+    isLong: true,
+  },
+}
+
+function help(): string {
+  const rows = Object.entries(suites).map(([name, { about, isLong }]) => [
+    name,
+    isLong ? `${about}; long: only when named` : about,
+  ])
+  return `npm run bench -- [SUITE...] [--rounds N (default 3)] [--case NAME] [--no-record]\n\n${formatTable(['suite', ''], rows)}\n`
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '3' }, case: { type: 'string' }, 'no-record': { type: 'boolean' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    case: { type: 'string' },
+    'no-record': { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
 })
 
 /** Seconds, tokens a second and memory of everyone, and how many times as fast as we they are. */
@@ -40,11 +71,18 @@ function report(measurements: readonly Measurement[]): string {
 }
 
 async function main(): Promise<void> {
-  const wanted = positionals.length > 0 ? positionals : Object.keys(suites)
+  if (values.help) {
+    process.stdout.write(help())
+    return
+  }
+  const wanted = positionals.length > 0 ? positionals : Object.keys(suites).filter(name => !suites[name]!.isLong)
   for (const name of wanted) {
     const suite = suites[name]
     if (!suite) throw new Error(`no suite "${name}"; there are ${Object.keys(suites).join(', ')}`)
-    const measurements = await suite({ rounds: Number(values.rounds), ...(values.case ? { only: values.case } : {}) })
+    const measurements = await suite.run({
+      rounds: Number(values.rounds),
+      ...(values.case ? { only: values.case } : {}),
+    })
     process.stdout.write(`${report(measurements)}\n\n`)
     if (!values['no-record']) record(name, measurements)
   }

@@ -1,7 +1,7 @@
 import { createEngine } from '../../src/index.js'
 import { type ModelConfig, parseModelConfig } from '../../src/model/config.js'
 import { Model, randomParameters } from '../../src/model/model.js'
-import type { Engine } from '../../src/tensor/engine.js'
+import type { Engine, Precision } from '../../src/tensor/engine.js'
 import type { BenchCase } from './cases.js'
 
 /** The configuration of a case: an untied Llama without grouped queries, as the peers have it. */
@@ -24,8 +24,11 @@ export function configOf(shape: BenchCase): ModelConfig {
 }
 
 /** A model of random weights on an engine of its own. */
-export function modelOf(shape: BenchCase, { device, threads }: { device: string; threads: number }): Model {
-  const engine: Engine = createEngine(device, { threads })
+export function modelOf(
+  shape: BenchCase,
+  { device, ...options }: { device: string; threads: number; precision?: Precision },
+): Model {
+  const engine: Engine = createEngine(device, options)
   const config = configOf(shape)
   return new Model(config, engine, randomParameters(config, 0))
 }

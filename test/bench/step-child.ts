@@ -1,10 +1,12 @@
 /**
  * Our training step of a case; one JSON line on stdout.
- * Usage: step-child.ts CASE [--steps N] [--warmup N] [--threads N] [--device NAME]
+ * Usage: step-child.ts CASE [--steps N] [--warmup N] [--threads N] [--device NAME] [--precision f32|bf16]
  */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { TorchEngine } from '../../src/engines/torch/engine.js'
 import { layerOf } from '../../src/model/parameters.js'
-import type { Engine } from '../../src/tensor/engine.js'
+import type { Engine, Precision } from '../../src/tensor/engine.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { compile } from '../../src/tensor/program.js'
 import { Variable } from '../../src/tensor/variable.js'
@@ -21,6 +23,7 @@ const { values, positionals } = parseArgs({
     warmup: { type: 'string', default: '3' },
     threads: { type: 'string', default: '2' },
     device: { type: 'string', default: 'cpu' },
+    precision: { type: 'string', default: 'f32' },
   },
 })
 
@@ -44,10 +47,16 @@ async function gemmGflops(engine: Engine): Promise<number> {
   return (products * 2 * size ** 3) / median(seconds) / 1e9
 }
 
+/** The most that the engine's own process has held (Linux only). */
+function peakBesides(engine: Engine): number {
+  if (!(engine instanceof TorchEngine)) return 0
+  return 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${engine.pid}/status`, 'utf8'))![1])
+}
+
 async function main(): Promise<void> {
   const shape: BenchCase = cases[positionals[0] as CaseName]
   const [steps, warmup, threads] = [values.steps, values.warmup, values.threads].map(Number) as [number, number, number]
-  const model = modelOf(shape, { device: values.device, threads })
+  const model = modelOf(shape, { device: values.device, threads, precision: values.precision as Precision })
   const paths = [...model.parameters.keys()]
   const trained = paths.filter(path => shape.trained === null || shape.trained.includes(layerOf(path) ?? -1))
   const step = new TrainStep(model, trained, {
@@ -68,7 +77,7 @@ async function main(): Promise<void> {
     if (i >= warmup) seconds.push((performance.now() - started) / 1000)
   }
   // before the measurement of the ceiling, which has memory of its own
-  const peakRssBytes = process.resourceUsage().maxRSS * 1024
+  const peakRssBytes = process.resourceUsage().maxRSS * 1024 + peakBesides(model.engine)
   const gflops = await gemmGflops(model.engine)
   const result = { version: model.engine.description, medianSeconds: median(seconds), peakRssBytes, gemmGflops: gflops }
   process.stdout.write(`${JSON.stringify(result)}\n`)

@@ -89,6 +89,19 @@ describeWithPython('the PyTorch process', () => {
     await engine.dispose()
   })
 
+  it('tells what it holds in its own process, beside ours', async () => {
+    const engine = start()
+    const { elsewhere } = await engine.memory()
+    expect(elsewhere).toMatchObject({ name: "PyTorch's" })
+    // torch alone is as large as that
+    expect(elsewhere!.residentBytes).toBeGreaterThan(100e6)
+    const rows = 25_000_000
+    new Variable([rows], 'f32', { kind: 'host', data: ones(rows) }, { engine })
+    const more = (await engine.memory()).elsewhere!.residentBytes
+    expect(more - elsewhere!.residentBytes).toBeGreaterThan(90e6)
+    await engine.dispose()
+  })
+
   it('refuses a device that is not there', async () => {
     const engine = start({ device: process.platform === 'darwin' ? 'cuda' : 'mps' })
     await expect(engine.memory()).rejects.toMatchObject({

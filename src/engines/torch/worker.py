@@ -169,6 +169,21 @@ def missing_compiler(device):
     return None
 
 
+def resident_bytes():
+    """Memory that this process holds; None where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    # the highest so far, in bytes on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 class Variable:
     def __init__(self, spec, tensor):
         self.spec, self.tensor = spec, tensor
@@ -292,7 +307,21 @@ class Session:
     def memory(self, request, blobs):
         tensors = [variable.tensor for variable in self.variables.values()]
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        return {"variableBytes": size, "variables": len(tensors), "programs": len(self.programs)}, ()
+        counts = {"variableBytes": size, "variables": len(tensors), "programs": len(self.programs)}
+        return {**counts, "elsewhere": self.own_memory(size)}, ()
+
+    def own_memory(self, variable_bytes):
+        if self.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.device)
+            held = torch.cuda.memory_allocated(self.device)
+            # what the allocator keeps for later is as good as free
+            free += torch.cuda.memory_reserved(self.device) - held
+            return {"name": torch.cuda.get_device_name(self.device), "residentBytes": held, "freeBytes": free}
+        if self.device.type == "mps":
+            held = torch.mps.driver_allocated_memory()
+            free = max(0, torch.mps.recommended_max_memory() - held)
+            return {"name": "Metal", "residentBytes": held, "freeBytes": free}
+        return {"name": "PyTorch's", "residentBytes": resident_bytes() or variable_bytes}
 
     def dispose(self, request, blobs):
         self.variables.clear()

@@ -137,7 +137,12 @@ export class WebGpuEngine implements Engine {
   }
 
   async memory(): Promise<EngineMemory> {
-    return { variableBytes: this.#variableBytes(), variables: this.#variables.size, programs: this.#programs.size }
+    const variableBytes = this.#variableBytes()
+    const { name, kind, memoryBytes } = this.#adapter
+    const counts = { variableBytes, variables: this.#variables.size, programs: this.#programs.size }
+    // an adapter in software computes in the memory of this process
+    if (kind === 'software') return counts
+    return { ...counts, elsewhere: { name, residentBytes: variableBytes, freeBytes: memoryBytes - variableBytes } }
   }
 
   workingBytes(programs: readonly ProgramSpec[]): WorkingBytes {
