@@ -10,6 +10,12 @@ import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { MetricRecord } from '../train/metric-record.js'
 import { LabError } from '../util/errors.js'
 
+/** A run as lessons see it. */
+export interface TaughtRun {
+  readonly name: string
+  readonly records: readonly MetricRecord[]
+}
+
 export interface LessonSubject {
   readonly model: Model
   readonly tokenizer: Tokenizer
@@ -18,7 +24,9 @@ export interface LessonSubject {
   readonly plan: ExpansionPlan | null
   readonly trainable: ReadonlySet<string>
   /** The newest run of the session: its name and records; null before one. */
-  readonly run: { name: string; records: readonly MetricRecord[] } | null
+  readonly run: TaughtRun | null
+  /** The newest other run of the session that trained all weights, to compare with; null without one. */
+  readonly fullRun: TaughtRun | null
   /** Opens the held-out sets of the session. */
   readonly openProbes: (options: { maxTokens: number; seqLen: number }) => Promise<Probe[]>
   readonly signal?: AbortSignal

@@ -59,7 +59,7 @@ async function subjectOf(storage: WeightStorage): Promise<LessonSubject> {
   models.push(loaded, model)
   const tokenizer = await openTokenizer(path)
   const none = async () => []
-  return { model, tokenizer, base: path, plan: null, trainable: new Set(), run: null, openProbes: none }
+  return { model, tokenizer, base: path, plan: null, trainable: new Set(), run: null, fullRun: null, openProbes: none }
 }
 
 const tables = ({ parts }: Lesson) => parts.filter(part => part.kind === 'table').map(part => part.rows)
