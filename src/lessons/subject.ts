@@ -2,7 +2,7 @@
 import type { Probe } from '../data/probe.js'
 import { widen } from '../engines/initial-data.js'
 import { type LayerRow, layerMap } from '../expansion/layer-map.js'
-import type { ExpansionPlan } from '../expansion/plan.js'
+import type { ExpansionOptions, ExpansionPlan } from '../expansion/plan.js'
 import type { Model } from '../model/model.js'
 import { layerPrefix, parameterShapes, splitLayerPath } from '../model/parameters.js'
 import type { Variable } from '../tensor/variable.js'
@@ -35,6 +35,8 @@ export interface LessonSubject {
 export interface LessonOptions {
   /** A text of the reader's own; lessons have one for those who give none. */
   prompt?: string
+  /** An expansion that the ladder shows instead of what is planned or there: what if these were the groups? Nothing is changed. */
+  expansion?: ExpansionOptions
 }
 
 export const defaultPrompt = 'The river carries small stones from the hills down to the sea.'
