@@ -9,7 +9,7 @@ import { linearCrossEntropy } from '../tensor/ops/cross-entropy.js'
 import { compile } from '../tensor/program.js'
 import { Variable } from '../tensor/variable.js'
 import type { ColoredToken, Lesson } from './lesson.js'
-import { defaultCode, firstPair, type LessonOptions, type LessonSubject, promptIds } from './subject.js'
+import { defaultCode, firstPair, type LessonOptions, type LessonSubject, textIds } from './subject.js'
 
 const ALPHAS = [0, 0.25, 0.5, 0.75, 1]
 const TOKENS_SCORED = 1024
@@ -78,7 +78,7 @@ function sweepFigure(sweep: Sweep): Figure {
 }
 
 async function tokenChanges(subject: LessonSubject, layers: readonly number[], text: string): Promise<ColoredToken[]> {
-  const ids = promptIds(subject, text)
+  const ids = textIds(subject, text)
   const off = new Map(layers.map(layer => [layer, scalar(0)]))
   const losses = { on: lossesOf(subject, ids, new Map()), off: lossesOf(subject, ids, off) }
   const values = await compile({ outputs: losses, engine: subject.model.engine }).run()

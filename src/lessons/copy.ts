@@ -1,6 +1,6 @@
 import type { Lesson, MatrixPicture } from './lesson.js'
 import { matrixPicture } from './lesson.js'
-import { blockParameters, firstPair, type LessonSubject, pathIn } from './subject.js'
+import { blockParameters, firstPair, type LessonSubject, pathIn, roundingOf, valuesOf } from './subject.js'
 
 /** Lesson 2: the new block is a twin of the old one below it. */
 export async function copy(subject: LessonSubject): Promise<Lesson> {
@@ -12,10 +12,12 @@ export async function copy(subject: LessonSubject): Promise<Lesson> {
       subject.model.parameter(pathIn(pair.source, name)),
       subject.model.parameter(pathIn(pair.added, name)),
     ]
-    const [old, twin] = [await source.read(), await added.read()]
+    const [old, twin] = [await valuesOf(source), await valuesOf(added)]
     let different = 0
     for (let i = 0; i < old.length; i++) if (old[i] !== twin[i]) different++
-    rows.push([name, `[${source.shape.join(', ')}]`, String(different), different === 0 ? 'equal, bit for bit' : ''])
+    const rounding = roundingOf(source)
+    const remark = different === 0 ? 'equal, bit for bit' : rounding ? `block ${pair.source} has it in ${rounding}` : ''
+    rows.push([name, `[${source.shape.join(', ')}]`, String(different), remark])
     if (source.shape.length < 2) continue
     pictures.push(matrixPicture(`${pair.source} ${shortName(name)}`, old, source.shape))
     pictures.push(matrixPicture(`${pair.added} ${shortName(name)}`, twin, added.shape))
@@ -27,7 +29,7 @@ export async function copy(subject: LessonSubject): Promise<Lesson> {
     parts: [
       {
         kind: 'text',
-        text: `Seven matrices and two norms, each beside its twin. Where a matrix of block ${pair.added} is blank it is zero: that is the next step. Where values differ otherwise, the block has been trained since.`,
+        text: `Every matrix beside its twin. Where one of block ${pair.added} is blank it is zero: that is the next step. Where values differ otherwise, the block has been trained since, or its twin is stored in fewer bits.`,
       },
       { kind: 'matrices', pictures },
       { kind: 'table', header: ['parameter', 'shape', 'values that differ', ''], rows },
@@ -35,7 +37,7 @@ export async function copy(subject: LessonSubject): Promise<Lesson> {
   }
 }
 
-/** `self_attn.q_proj.weight` -> `q_proj`. */
+/** `self_attn.q_proj.weight` -> `q_proj`, `self_attn.q_proj.bias` -> `q_proj.bias`. */
 export function shortName(name: string): string {
-  return name.replace(/\.weight$/, '').replace(/^.*\./, '')
+  return name.replace(/^(self_attn|mlp)\./, '').replace(/\.weight$/, '')
 }

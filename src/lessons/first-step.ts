@@ -17,9 +17,9 @@ import {
   type LessonOptions,
   type LessonSubject,
   pathIn,
-  promptIds,
+  textIds,
 } from './subject.js'
-import { begunBy, type ZeroRule, zeroRules } from './variants.js'
+import { begunBy, type ZeroRule, zeroedNorms, zeroRules } from './variants.js'
 
 /** How far a step goes in every parameter: enough for the next gradients to show which paths are open. */
 const STEP = 1e-3
@@ -35,7 +35,7 @@ interface StepNorms {
 export async function firstStep(subject: LessonSubject, { prompt = defaultCode }: LessonOptions): Promise<Lesson> {
   const names = blockParameters(subject)
   const measured: StepNorms[] = []
-  for (const rule of [zeroRules[0]!, zeroRules[3]!]) measured.push(await gradientNorms(subject, rule, prompt, names))
+  for (const rule of [zeroRules[0]!, zeroedNorms]) measured.push(await gradientNorms(subject, rule, prompt, names))
   const [paper, norms] = measured as [StepNorms, StepNorms]
   const cell = (norm: number | undefined) => (norm === 0 ? '0' : norm!.toPrecision(3))
   const rows = names.map(name => [
@@ -111,7 +111,7 @@ function stepped(weight: Tensor, gradient: Tensor): Tensor {
 
 function loss(subject: LessonSubject, weights: Weights, text: string): Tensor {
   const { config } = subject.model
-  const ids = promptIds(subject, text)
+  const ids = textIds(subject, text)
   const length = ids.length - 1
   const { hidden } = forward(config, weights, fromHost(ids.slice(0, length), [1, length], 'i32'))
   return mean(linearCrossEntropy(hidden, headWeight(config, weights), fromHost(ids.slice(1), [length], 'i32')))

@@ -1,33 +1,27 @@
 import { createHash } from 'node:crypto'
-import { loadModel } from '../checkpoint/load-model.js'
-import { layerMap } from '../expansion/layer-map.js'
+import { openCheckpoint } from '../checkpoint/checkpoint.js'
+import { loadModel, type WeightStorage } from '../checkpoint/load-model.js'
+import { type LayerRow, layerMap } from '../expansion/layer-map.js'
 import type { Model } from '../model/model.js'
+import { splitLayerPath } from '../model/parameters.js'
 import type { Lesson } from './lesson.js'
-import { blockParameters, type LessonSubject, pathIn } from './subject.js'
+import { blockParameters, type LessonSubject, pathIn, roundingOf, valuesOf } from './subject.js'
 
-/** Lesson 6: old blocks are locked; their bytes, before and now. */
+/** Lesson 6: old blocks are locked; their values, before and now. */
 export async function freeze(subject: LessonSubject): Promise<Lesson> {
   const { model, trainable } = subject
   const names = blockParameters(subject)
+  const map = layerMap(model.config, { trainable }).rows
   const rows: string[][] = []
+  const rounded = new Set(names.flatMap(name => map.map(row => roundingOf(model.parameter(pathIn(row.layer, name))))))
+  rounded.delete(null)
   let broken = 0
-  const base = await loadModel(subject.base, model.engine)
+  const base = await baseOf(subject, map)
   try {
-    const isSameDepth = base.config.numHiddenLayers === model.config.numHiddenLayers
-    for (const row of layerMap(model.config, { trainable }).rows) {
-      const now = await digest(
-        model,
-        names.map(name => pathIn(row.layer, name)),
-      )
-      // a base that was expanded before it was loaded has the live model's blocks, one by one
-      const ofBase = isSameDepth ? row.layer : row.isNew ? null : row.sourceLayer
-      const before =
-        ofBase === null
-          ? null
-          : await digest(
-              base,
-              names.map(name => pathIn(ofBase, name)),
-            )
+    for (const row of map) {
+      const now = await digest(model, row.layer, names)
+      const ofBase = baseLayer(base.config.numHiddenLayers, map, row)
+      const before = ofBase === null ? null : await digest(base, ofBase, names)
       if (before !== null && before !== now) broken++
       const lock = row.isTrainable ? 'open' : 'locked'
       const verdict = before === null ? 'new' : before === now ? 'unchanged' : 'changed'
@@ -36,6 +30,7 @@ export async function freeze(subject: LessonSubject): Promise<Lesson> {
   } finally {
     base.dispose()
   }
+  const rounding = rounded.size === 0 ? '' : `, rounded to ${[...rounded].join(' and ')} as in the live model`
   return {
     number: 6,
     name: 'freeze',
@@ -43,25 +38,43 @@ export async function freeze(subject: LessonSubject): Promise<Lesson> {
     parts: [
       {
         kind: 'text',
-        text: 'SHA-256 over the bytes of every block, now and in the base as it lies on disk. Whatever is learned, a locked block must keep its checksum.',
+        text: `SHA-256 over the f32 values of every block, now and in the base as it lies on disk${rounding}. Whatever is learned, a locked block must keep its checksum.`,
       },
       { kind: 'table', header: ['block', 'lock', 'now', 'in the base', ''], rows },
       {
         kind: 'text',
         text:
           broken === 0
-            ? 'All old blocks are the base to the last bit.'
+            ? `All old blocks are the base to the last bit${rounding}.`
             : `${broken} old blocks have changed: they were trained.`,
       },
     ],
   }
 }
 
-async function digest(model: Model, paths: readonly string[]): Promise<string> {
+/** The base with its blocks rounded as those of the live model are. */
+async function baseOf({ model, base }: LessonSubject, map: readonly LayerRow[]): Promise<Model> {
+  const checkpoint = await openCheckpoint(base)
+  const depth = checkpoint.config.numHiddenLayers
+  const storage = (path: string): WeightStorage => {
+    const split = splitLayerPath(path)
+    const row = split && map.find(one => baseLayer(depth, map, one) === split.layer)
+    return (row && roundingOf(model.parameter(pathIn(row.layer, split.name)))) ?? 'f32'
+  }
+  return loadModel(checkpoint, model.engine, { storage })
+}
+
+/** The block of the base that a block is; a base that was expanded before it was loaded has the live model's blocks, one by one. */
+function baseLayer(baseDepth: number, map: readonly LayerRow[], row: LayerRow): number | null {
+  if (baseDepth === map.length) return row.layer
+  return row.isNew ? null : row.sourceLayer
+}
+
+async function digest(model: Model, layer: number, names: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
-  for (const path of paths) {
-    const values = await model.parameter(path).read()
-    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  for (const name of names) {
+    const { buffer, byteOffset, byteLength } = await valuesOf(model.parameter(pathIn(layer, name)))
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength))
   }
   return hash.digest('hex')
 }

@@ -4,18 +4,19 @@ import { readProvenance } from '../expansion/provenance.js'
 import { layerMapFigure } from '../plot/figures/blocks.js'
 import { formatBytes, formatCount } from '../util/format.js'
 import type { Lesson } from './lesson.js'
-import type { LessonSubject } from './subject.js'
+import type { LessonOptions, LessonSubject } from './subject.js'
 
 /** Bytes a trained parameter needs in f32: weight, gradient, two moments. */
 const TRAINED_BYTES = 16
 const FROZEN_BYTES = 4
 
 /** Lesson 1: the blocks on the residual line, and what more of them cost. */
-export function ladder({ model, plan, trainable }: LessonSubject): Lesson {
+export function ladder({ model, plan, trainable }: LessonSubject, { expansion }: LessonOptions): Lesson {
   const { config } = model
   const isExpanded = readProvenance(config) !== null
   const groups = largestDivisor(config.numHiddenLayers)
-  const shown = plan ?? (isExpanded ? null : planExpansion(config, { groups }))
+  const planned = expansion ? planExpansion(config, expansion) : plan
+  const shown = planned ?? (isExpanded ? null : planExpansion(config, { groups }))
   const map = shown ? layerMapsOfPlan(config, shown).after : layerMap(config, { trainable })
   const { totalParameters, trainableParameters } = map
   const blocks = map.rows.map(({ layer, sourceLayer, isNew, isTrainable, parameters }) => ({

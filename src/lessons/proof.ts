@@ -6,7 +6,7 @@ import { fromHost, scalar } from '../tensor/leaf.js'
 import { compile } from '../tensor/program.js'
 import type { Lesson } from './lesson.js'
 import { defaultPrompt, firstPair, type LessonOptions, type LessonSubject, promptIds } from './subject.js'
-import { begunBy, zeroRules } from './variants.js'
+import { begunBy, zeroedNorms, zeroRules } from './variants.js'
 
 const LIKELIEST = 5
 
@@ -27,9 +27,15 @@ export async function proof(subject: LessonSubject, { prompt = defaultPrompt }: 
   const only = new Map(off)
   only.delete(pair.added)
   const rows: string[][] = []
+  let normsKeepIt = false
   for (const rule of zeroRules) {
     const logits = await run(begunBy(subject, pair, rule), only)
-    rows.push([rule.name, largestDifference(base, logits).toPrecision(3), verdict(base, logits)])
+    if (rule === zeroedNorms) normsKeepIt = isSame(base, logits)
+    rows.push([
+      rule.name,
+      largestDifference(base, logits).toPrecision(3),
+      isSame(base, logits) ? 'identical' : 'another function',
+    ])
   }
   const width = model.config.vocabSize
   const [last, expanded] = [base.subarray(-width), live.subarray(-width)]
@@ -62,7 +68,9 @@ export async function proof(subject: LessonSubject, { prompt = defaultPrompt }: 
       { kind: 'table', header: ['zeroed in the copy', 'largest difference', ''], rows },
       {
         kind: 'text',
-        text: 'Zeroed norms keep the function too. Why the paper does not take them shows in the next step.',
+        text: normsKeepIt
+          ? 'Zeroed norms keep the function too. Why the paper does not take them shows in the next step.'
+          : 'Zeroed norms do not keep the function of a model with biases: what a bias adds does not pass through a norm.',
       },
     ],
   }
@@ -72,6 +80,6 @@ export function largestDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!)), 0)
 }
 
-function verdict(a: Float32Array, b: Float32Array): string {
-  return a.every((x, i) => x === b[i]) ? 'identical' : 'another function'
+function isSame(a: Float32Array, b: Float32Array): boolean {
+  return a.every((x, i) => x === b[i])
 }

@@ -1,12 +1,20 @@
 /** What lessons are about: a live model with blocks that an expansion has added. */
 import type { Probe } from '../data/probe.js'
+import { widen } from '../engines/initial-data.js'
 import { type LayerRow, layerMap } from '../expansion/layer-map.js'
-import type { ExpansionPlan } from '../expansion/plan.js'
+import type { ExpansionOptions, ExpansionPlan } from '../expansion/plan.js'
 import type { Model } from '../model/model.js'
 import { layerPrefix, parameterShapes, splitLayerPath } from '../model/parameters.js'
+import type { Variable } from '../tensor/variable.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { MetricRecord } from '../train/metric-record.js'
 import { LabError } from '../util/errors.js'
+
+/** A run as lessons see it. */
+export interface TaughtRun {
+  readonly name: string
+  readonly records: readonly MetricRecord[]
+}
 
 export interface LessonSubject {
   readonly model: Model
@@ -16,7 +24,9 @@ export interface LessonSubject {
   readonly plan: ExpansionPlan | null
   readonly trainable: ReadonlySet<string>
   /** The newest run of the session: its name and records; null before one. */
-  readonly run: { name: string; records: readonly MetricRecord[] } | null
+  readonly run: TaughtRun | null
+  /** The newest other run of the session that trained all weights, to compare with; null without one. */
+  readonly fullRun: TaughtRun | null
   /** Opens the held-out sets of the session. */
   readonly openProbes: (options: { maxTokens: number; seqLen: number }) => Promise<Probe[]>
   readonly signal?: AbortSignal
@@ -25,6 +35,8 @@ export interface LessonSubject {
 export interface LessonOptions {
   /** A text of the reader's own; lessons have one for those who give none. */
   prompt?: string
+  /** An expansion that the ladder shows instead of what is planned or there: what if these were the groups? Nothing is changed. */
+  expansion?: ExpansionOptions
 }
 
 export const defaultPrompt = 'The river carries small stones from the hills down to the sea.'
@@ -60,6 +72,25 @@ export function blockParameters({ model }: LessonSubject): string[] {
 /** Path of a parameter of a block. */
 export function pathIn(layer: number, name: string): string {
   return layerPrefix(layer) + name
+}
+
+/** The values of a weight as f32, however it is stored: 16-bit floats are widened, rounded integers scaled. */
+export async function valuesOf(weight: Variable): Promise<Float32Array> {
+  const values = await weight.read()
+  const { dtype } = weight
+  return dtype === 'f16' || dtype === 'bf16' ? widen(values, dtype) : (values as Float32Array)
+}
+
+/** How a weight is rounded; null for one that is stored as it was read. */
+export function roundingOf({ storage }: Variable): 'int8' | 'int4' | null {
+  return storage === 'int8' || storage === 'int4' ? storage : null
+}
+
+/** Token ids of a text each of whose tokens is predicted from those before it. @throws LabError LESSON for fewer than two */
+export function textIds(subject: LessonSubject, text: string): Int32Array {
+  const ids = promptIds(subject, text)
+  if (ids.length > 1) return ids
+  throw new LabError('LESSON', `${JSON.stringify(text)} is one token, which nothing predicts: give a longer prompt`)
 }
 
 /** Token ids of a prompt, cut to the model's context. */

@@ -4,13 +4,15 @@ import type { Lesson } from './lesson.js'
 import type { LessonSubject } from './subject.js'
 
 /** Lesson 7: what a run learns and forgets, from its records. */
-export function train({ run }: LessonSubject): Lesson {
+export function train({ run, fullRun }: LessonSubject): Lesson {
   if (!run)
     throw new LabError(
       'LESSON',
       'this lesson is about a run: start one with lab.train(), and look again while it goes on',
     )
-  const records = [{ name: run.name, records: [...run.records] }]
+  const runs = [run, ...(fullRun ? [fullRun] : [])].map(({ name, records }) => ({ name, records: [...records] }))
+  const options = { ghosts: fullRun ? [fullRun.name] : [] }
+  const compared = fullRun ? ` The pale lines are ${fullRun.name}, which trains all weights.` : ''
   return {
     number: 7,
     name: 'train',
@@ -18,10 +20,10 @@ export function train({ run }: LessonSubject): Lesson {
     parts: [
       {
         kind: 'text',
-        text: 'Loss of the training text, and of each held-out text against its value before the first step: below zero it is learned, above zero forgotten.',
+        text: `Loss of the training text, and of each held-out text against its value before the first step: below zero it is learned, above zero forgotten.${compared}`,
       },
-      { kind: 'figure', figure: runFigure('loss', records) },
-      { kind: 'figure', figure: runFigure('forgetting', records) },
+      { kind: 'figure', figure: runFigure('loss', runs, options) },
+      { kind: 'figure', figure: runFigure('forgetting', runs, options) },
     ],
   }
 }

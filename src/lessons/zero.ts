@@ -4,7 +4,15 @@ import { sub } from '../tensor/ops/elementwise.js'
 import { compile } from '../tensor/program.js'
 import { shortName } from './copy.js'
 import { type Lesson, matrixPicture } from './lesson.js'
-import { defaultPrompt, firstPair, type LessonOptions, type LessonSubject, pathIn, promptIds } from './subject.js'
+import {
+  defaultPrompt,
+  firstPair,
+  type LessonOptions,
+  type LessonSubject,
+  pathIn,
+  promptIds,
+  valuesOf,
+} from './subject.js'
 
 const CHANNELS_SHOWN = 4
 const written = ['self_attn.o_proj.weight', 'mlp.down_proj.weight']
@@ -28,7 +36,7 @@ export async function zero(subject: LessonSubject, { prompt = defaultPrompt }: L
   const pictures = await Promise.all(
     written.map(async name => {
       const variable = model.parameter(pathIn(added, name))
-      return matrixPicture(shortName(name), await variable.read(), variable.shape)
+      return matrixPicture(shortName(name), await valuesOf(variable), variable.shape)
     }),
   )
   const last = JSON.stringify(subject.tokenizer.decode(ids.slice(-1)))

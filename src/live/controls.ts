@@ -23,8 +23,8 @@ export interface LiveControls {
 export interface LiveWalk {
   /** Their names, in order. */
   readonly names: readonly string[]
-  /** One of them as an SVG picture. */
-  svg(name: string): Promise<string>
+  /** One of them as an SVG picture. @param options a text of the reader's own; steps have one for those who give none */
+  svg(name: string, options?: { prompt?: string }): Promise<string>
 }
 
 /** One wish of a watcher. */

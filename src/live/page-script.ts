@@ -234,7 +234,7 @@ export const PAGE_SCRIPT = `
 
   // the walk: each step is computed by the session when it is asked for
 
-  const walk = { names: [], shown: null }
+  const walk = { names: [], shown: null, asked: 0 }
   const showWalk = names => {
     byId('walk').hidden = names.length === 0
     if (names.join() === walk.names.join()) return
@@ -246,12 +246,14 @@ export const PAGE_SCRIPT = `
     const name = walk.names[index]
     if (name === undefined) return
     walk.shown = index
+    const asked = ++walk.asked
     const buttons = byId('walk').querySelectorAll('button')
     buttons.forEach((button, i) => button.setAttribute('aria-pressed', i === index))
     const image = byId('walk').querySelector('img')
     image.className = 'stale'
-    const answer = await fetch('walk/' + name + '.svg?token=' + token)
-    if (walk.shown !== index) return
+    const prompt = byId('prompt').value.trim()
+    const answer = await fetch('walk/' + name + '.svg?token=' + token + (prompt && '&prompt=' + encodeURIComponent(prompt)))
+    if (walk.asked !== asked) return
     image.className = ''
     if (!answer.ok) return tell(await answer.text())
     URL.revokeObjectURL(image.src)
@@ -261,9 +263,14 @@ export const PAGE_SCRIPT = `
   }
   byId('walk').addEventListener('keydown', event => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-    if (!by || walk.shown === null) return
+    if (!by || walk.shown === null || event.target === byId('prompt')) return
     byId('walk').querySelectorAll('button')[walk.shown + by]?.focus()
     walkTo(walk.shown + by).catch(error => tell(String(error)))
+  })
+
+  byId('walk').querySelector('form').addEventListener('submit', event => {
+    event.preventDefault()
+    walkTo(walk.shown ?? 0).catch(error => tell(String(error)))
   })
 
   // the connection

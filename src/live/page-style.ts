@@ -60,6 +60,9 @@ input[type=checkbox]{accent-color:var(--accent);margin:0}
 .figure.empty h2::after{content:" no data yet";font-weight:400;color:var(--muted);margin-left:8px}
 #walk{padding:8px 12px;margin-bottom:12px;font-size:13px}
 #walk .steps{display:inline-flex;flex-wrap:wrap;gap:6px;margin-left:12px}
+#walk form{display:inline-flex;margin-left:12px}
+#walk label{display:flex;align-items:center;gap:6px;color:var(--muted)}
+#walk input{font:inherit;width:min(34ch,60vw);color:var(--ink);background:transparent;border:1px solid var(--edge);border-radius:6px;padding:2px 8px}
 #walk button[aria-pressed=true]{border-color:var(--accent);color:var(--accent)}
 #walk img{display:block;max-width:100%;margin:10px 0 2px;border-radius:6px}
 #walk img.stale{opacity:.4}

@@ -127,7 +127,7 @@ async function page(url: URL, world: RouteWorld): Promise<Answer> {
       const figure = /^\/figures\/([\w-]+)\.(svg|csv|json)$/.exec(url.pathname)
       if (figure) return figureFile(figure[1]!, figure[2]!, url, world)
       const step = /^\/walk\/([\w-]+)\.svg$/.exec(url.pathname)
-      if (step) return walkStep(step[1]!, token, world)
+      if (step) return walkStep(step[1]!, url, world)
       return text(404, `nothing at ${url.pathname}`)
     }
   }
@@ -158,10 +158,12 @@ async function figureFile(name: string, kind: string, url: URL, world: RouteWorl
 }
 
 /** A step of the walk; the session computes it, so it is for those who may steer. */
-async function walkStep(name: string, token: string, { walk, access }: RouteWorld): Promise<Answer> {
-  if (access.permissionOf(token) !== 'write') return text(403, 'the steps are computed for those who may steer')
+async function walkStep(name: string, { searchParams }: URL, { walk, access }: RouteWorld): Promise<Answer> {
+  if (access.permissionOf(searchParams.get('token')) !== 'write')
+    return text(403, 'the steps are computed for those who may steer')
   if (!walk?.names.includes(name)) return text(404, `no step "${name}"`)
-  return { type: 'image/svg+xml', body: await walk.svg(name) }
+  const prompt = searchParams.get('prompt')
+  return { type: 'image/svg+xml', body: await walk.svg(name, prompt ? { prompt } : {}) }
 }
 
 /** A ticket for a token; notebooks on this machine may ask from their own origin. */

@@ -17,7 +17,7 @@ it('steers the run of the session, and the gates of its model', async () => {
     },
   })
   const gates = new Map([[2, 1]])
-  const step = async (name: string) => ({ number: 1, name, title: name, parts: [] })
+  const step = async (name: string, { prompt = '' } = {}) => ({ number: 1, name, title: name + prompt, parts: [] })
   const lab = { run, isLoaded: true, gates: () => gates, gate: (value: number) => gates.set(2, value), step }
   const controls = liveControls(lab)
   await Promise.resolve()
@@ -30,7 +30,7 @@ it('steers the run of the session, and the gates of its model', async () => {
   await controls.gate(0.5)
   expect([...controls.gates()]).toEqual([[2, 0.5]])
   expect(controls.walk?.names).toHaveLength(9)
-  expect(await controls.walk?.svg('ladder')).toContain('1. ladder')
+  expect(await controls.walk?.svg('ladder', { prompt: ' here' })).toContain('1. ladder here')
   await controls.stop('/runs/a')
   expect(controls.active()).toBeNull()
   expect([...liveControls({ ...lab, isLoaded: false }).gates()]).toEqual([])

@@ -142,6 +142,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
       [1, 1],
       [3, 1],
     ])
+    const asked: [step: string, prompt: string][] = []
     const controls: LiveControls = {
       active: () => ({ dir: run.dir, isPaused: false }),
       pause: () => {},
@@ -154,7 +155,8 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
       },
       walk: {
         names: ['ladder', 'copy', 'proof'],
-        svg: async name => {
+        svg: async (name, { prompt = '' } = {}) => {
+          asked.push([name, prompt])
           if (name === 'proof') throw new LabError('LESSON', 'expand the model first')
           return lessonSvg({ number: 1, name, title: name, parts: [] })
         },
@@ -168,6 +170,10 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     await page.getByAltText('step 2: copy').waitFor()
     await page.keyboard.press('ArrowRight')
     await expect.poll(() => page.getByRole('alert').textContent()).toBe('expand the model first')
+    await page.getByRole('button', { name: '1 ladder' }).click()
+    await page.getByLabel('on a text of your own').fill('the river & the sea')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => asked.at(-1)).toEqual(['ladder', 'the river & the sea'])
     const slider = page.getByLabel('gate of block 3')
     await slider.fill('0.4')
     await expect.poll(() => [...gates.values()]).toEqual([1, 0.4])

@@ -336,9 +336,9 @@ describe('controls', () => {
       },
       walk: {
         names: ['ladder', 'proof'],
-        svg: async name => {
+        svg: async (name, { prompt = '' } = {}) => {
           if (name === 'proof') throw new LabError('LESSON', 'expand first')
-          return '<svg/>'
+          return `<svg>${prompt}</svg>`
         },
       },
     }
@@ -347,11 +347,12 @@ describe('controls', () => {
     const writer = await watch(server.url)
     expect(await reader.until('hello')).toMatchObject({ canWrite: false, hasSession: true, walk: [] })
     expect(await writer.until('hello')).toMatchObject({ canWrite: true, walk: ['ladder', 'proof'] })
-    const step = async (address: string, name: string) => {
-      const answer = await fetch(address.replace('/?', `/walk/${name}.svg?`))
+    const step = async (address: string, name: string, query = '') => {
+      const answer = await fetch(address.replace('/?', `/walk/${name}.svg?`) + query)
       return [answer.status, await answer.text()]
     }
-    expect(await step(server.url, 'ladder')).toEqual([200, '<svg/>'])
+    expect(await step(server.url, 'ladder')).toEqual([200, '<svg></svg>'])
+    expect(await step(server.url, 'ladder', '&prompt=the%20river')).toEqual([200, '<svg>the river</svg>'])
     expect(await step(server.url, 'proof')).toEqual([400, 'expand first'])
     expect(await step(server.url, 'copy')).toEqual([404, 'no step "copy"'])
     expect((await step(server.readUrl, 'ladder'))[0]).toBe(403)

@@ -47,8 +47,15 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
   }
   const area = (cell: number) => page.locator('.jp-CodeCell').nth(cell).locator('.jp-OutputArea')
   /** The curves of the live page below a cell, as they are drawn now. */
-  const curves = (cell: number) => area(cell).frameLocator('iframe').locator('[data-figure="loss"] .main-svg').first()
+  const curves = (cell: number) =>
+    area(cell).frameLocator('iframe').locator('[data-figure="forgetting"] .main-svg').first()
   const drawn = (cell: number) => curves(cell).evaluate((node: unknown) => (node as { outerHTML: string }).outerHTML)
+  /** Waits for the live page below a cell; it draws what can be seen. */
+  const livePage = async (cell: number) => {
+    await area(cell).locator('iframe').waitFor({ timeout: 120_000 })
+    await area(cell).locator('iframe').scrollIntoViewIfNeeded()
+    await curves(cell).waitFor({ timeout: 60_000 })
+  }
   const picture = async (name: string) => {
     if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`) })
   }
@@ -115,7 +122,7 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
     await output(1).locator('svg, img').first().waitFor({ timeout: 60_000 })
     await run(2)
     // the live page, in place of the picture that covers it until it is there
-    await curves(2).waitFor({ timeout: 120_000 })
+    await livePage(2)
     const first = await drawn(2)
     await expect.poll(() => drawn(2), { timeout: 60_000 }).not.toBe(first)
     await picture('training')
@@ -138,12 +145,11 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
 
   test('follows a second run on a page of its own, for as long as it goes on', async () => {
     await run(6)
-    await curves(6).waitFor({ timeout: 120_000 })
+    await livePage(6)
     // longer than a front end has to bring the page
     await setTimeout(8000)
     const before = await drawn(6)
     await expect.poll(() => drawn(6), { timeout: 60_000 }).not.toBe(before)
-    await area(6).scrollIntoViewIfNeeded()
     await picture('second')
     await page.keyboard.press('Escape')
     await page.keyboard.press('i')

@@ -35,6 +35,7 @@ import { modelDirectoryOf } from './model-directory.js'
 import { readable } from './readable.js'
 import {
   freeRunName,
+  fullRunBeside,
   listRuns,
   type RunRow,
   type RunTableName,
@@ -516,6 +517,7 @@ export class Lab {
       trainable,
       plan: this.#plan,
       run: this.run,
+      fullRun: fullRunBeside(this.#runs),
       openProbes: options => openProbes(probes, { tokenizer, ...options }),
       ...(signal ? { signal } : {}),
     }

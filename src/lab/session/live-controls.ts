@@ -12,7 +12,7 @@ export interface SteeredSession {
   readonly isLoaded: boolean
   gates(): ReadonlyMap<number, number>
   gate(value: number, layer?: number): unknown
-  step(which: string): Promise<Lesson>
+  step(which: string, options?: { prompt?: string }): Promise<Lesson>
 }
 
 /** What a live page may do with a session: `LiveServer.start({ runs: [lab.runsDir], controls: liveControls(lab) })`. */
@@ -29,6 +29,6 @@ export function liveControls(lab: SteeredSession): LiveControls {
     stop: dir => runAt(dir).stop(),
     gates: () => (lab.isLoaded ? lab.gates() : new Map()),
     gate: (value, layer) => (layer === undefined ? lab.gate(value) : lab.gate(value, layer)),
-    walk: { names: lessonNames, svg: async name => lessonSvg(await lab.step(name)) },
+    walk: { names: lessonNames, svg: async (name, options) => lessonSvg(await lab.step(name, options)) },
   }
 }

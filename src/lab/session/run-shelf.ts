@@ -66,6 +66,12 @@ export function runDirectoryOf(run: string, { cwd, folder }: { cwd: string; fold
   return !existsSync(join(path, runFile)) && existsSync(join(named, runFile)) ? named : path
 }
 
+/** The newest run before the last one of a session, and not of its directory, that trains all weights; null without one. */
+export function fullRunBeside(runs: readonly TrainingRun[]): TrainingRun | null {
+  const last = runs.at(-1)
+  return runs.filter(({ dir, recipe }) => dir !== last?.dir && recipe.train.join() === 'all').at(-1) ?? null
+}
+
 /** The records of a run of this session, or of a run directory given by its path or its name below `folder`. */
 export function recordsOf(run: string | TrainingRun, { cwd, folder }: { cwd: string; folder: string }): RunRecords {
   if (run instanceof TrainingRun) return { name: run.name, records: [...run.records], layers: readLayerMap(run.dir) }

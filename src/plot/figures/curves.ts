@@ -42,6 +42,8 @@ export interface CurveOptions {
   clipOutliers?: boolean
   /** All runs that there are, drawn or not, so that hiding one changes no colour or dash of another; default those of the curves. */
   allRuns?: readonly string[]
+  /** Runs that are only there to compare with: their lines are thin and pale, without raw values, bands and labels. */
+  ghosts?: readonly string[]
   /** Moments worth a vertical line: a resume, the end of warm-up. */
   marks?: { x: number; text: string }[]
 }
@@ -157,7 +159,7 @@ export function curveSeries(
   curves: Curve[],
   options: CurveOptions & { colorBy: ColorBy },
 ): { series: Series[]; legend: LegendEntry[] } {
-  const { smoothing = 0, maxPoints = 1500 } = options
+  const { smoothing = 0, maxPoints = 1500, ghosts = [] } = options
   const looks = looksOf(curves, options)
   const bands: Series[] = []
   const raw: Series[] = []
@@ -165,6 +167,11 @@ export function curveSeries(
   curves.forEach((curve, i) => {
     const look = looks[i]!
     const [x, y] = [values(curve.x), values(curve.y)]
+    if (ghosts.includes(curve.run)) {
+      // as raw values are: behind everything
+      raw.push({ ...lineOf([x, smooth(y, smoothing)], look, false, maxPoints), faint: true, label: null })
+      return
+    }
     bands.push(...bandOf(curve, look, maxPoints))
     if (smoothing > 0) raw.push(lineOf([x, y], look, true, maxPoints))
     // a single raw value is worth no moving average; smooth() keeps it as it is
