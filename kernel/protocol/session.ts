@@ -1,5 +1,5 @@
 /** The side of the kernel that runs the user's code: it answers the requests that the server thread passes on. */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CellError, CellEvaluator, CellOutput, CellResult, MimeBundle } from './cell-evaluator.js'
 import { CellText } from './cell-text.js'
@@ -49,7 +49,16 @@ export class KernelSession {
       ring.barrier()
       post(message)
     }
-    this.comms = new Comms((msgType, content, options) => this.broadcast(msgType, content, options))
+    this.comms = new Comms({
+      publish: (msgType, content, options) => this.broadcast(msgType, content, options),
+      bind: handler => this.#bind(handler),
+    })
+  }
+
+  /** A handler in the context of the cell that registers it, except that what it sends answers the request that calls it. */
+  #bind<Args extends unknown[], Result>(handler: (...args: Args) => Result): (...args: Args) => Result {
+    const ofCell = AsyncResource.bind((caller: Header, args: Args) => this.#context.run(caller, () => handler(...args)))
+    return (...args) => ofCell(this.#context.getStore()!, args)
   }
 
   /** Begins to answer; requests that came before are answered first. */
