@@ -2,6 +2,7 @@
 import type { Lab } from '../src/index.js'
 import type { Display } from './evaluator/display.js'
 import type { LibraryGlobals } from './evaluator/evaluator.js'
+import { showNotices } from './lab-notices.js'
 import { showRun, type UpdateShown } from './run-display.js'
 
 export interface LabGlobals extends LibraryGlobals {
@@ -22,9 +23,9 @@ export function labGlobals(updateShown: UpdateShown): LabGlobals {
     values: async library => {
       const session = new library.Lab({ signal: currentSignal })
       lab = session
-      session.events.on('run', ({ run }) =>
-        showRun(run, { library, lab: session, display: globalOf<Display>('display'), updateShown }),
-      )
+      const display = globalOf<Display>('display')
+      showNotices(session, { library, display, signal: currentSignal })
+      session.events.on('run', ({ run }) => showRun(run, { library, lab: session, display, updateShown }))
       return { lab: session, aq: await import('arquero') }
     },
     interrupt: () => lab?.interrupt(),

@@ -28,7 +28,7 @@ function guardExit(name: (typeof exits)[number]): () => void {
 
 function onUncaught(report: (cell: Cell | undefined, error: unknown) => void): () => void {
   const listener = (error: unknown): void => {
-    if (!(error instanceof Interrupted)) report(cellStorage.getStore(), error)
+    if (!isOfInterrupt(error)) report(cellStorage.getStore(), error)
   }
   process.on('uncaughtException', listener)
   process.on('unhandledRejection', listener)
@@ -36,6 +36,14 @@ function onUncaught(report: (cell: Cell | undefined, error: unknown) => void): (
     process.off('uncaughtException', listener)
     process.off('unhandledRejection', listener)
   }
+}
+
+/** What a cell that was stopped leaves behind: its signal's reason, Node's AbortError with that as its cause, or the library's error. */
+function isOfInterrupt(error: unknown): boolean {
+  if (error instanceof Interrupted) return true
+  if (!(error instanceof Error)) return false
+  const wasStopped = cellStorage.getStore()?.wasInterrupted === true
+  return error.cause instanceof Interrupted || (wasStopped && 'code' in error && error.code === 'ABORTED')
 }
 
 // Node calls the loader that cells import through experimental, once a process; the user has not chosen it.

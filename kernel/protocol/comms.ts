@@ -22,21 +22,30 @@ export type CommTarget = (comm: Comm, opened: CommMessage) => void | Promise<voi
 
 type Handler = (message: CommMessage) => void | Promise<void>
 
+/** What comms are built on. */
+export interface CommHost {
+  publish: CommPublisher
+  /** A handler that belongs to the cell which registers it now, whoever calls it: what it prints is that cell's. */
+  bind: <Args extends unknown[]>(
+    handler: (...args: Args) => void | Promise<void>,
+  ) => (...args: Args) => void | Promise<void>
+}
+
 /** One open channel; it ends with {@link close}, or when the page closes it. */
 export class Comm {
   readonly id: string
   readonly target: string
-  readonly #publish: CommPublisher
+  readonly #host: CommHost
   readonly #forget: () => void
   #onMessage: Handler = () => {}
   #onClose: Handler = () => {}
   #isOpen = true
 
   /** Made by {@link Comms}. */
-  constructor(id: string, target: string, wiring: { publish: CommPublisher; forget: () => void }) {
+  constructor(id: string, target: string, wiring: { host: CommHost; forget: () => void }) {
     this.id = id
     this.target = target
-    this.#publish = wiring.publish
+    this.#host = wiring.host
     this.#forget = wiring.forget
   }
 
@@ -47,24 +56,24 @@ export class Comm {
   /** Sends to the page. @throws Error when the comm is closed, TypeError when `data` is no JSON */
   send(data: Json, options: CommSendOptions = {}): void {
     if (!this.#isOpen) throw new Error(`the comm ${this.id} of "${this.target}" is closed`)
-    this.#publish('comm_msg', { comm_id: this.id, data }, options)
+    this.#host.publish('comm_msg', { comm_id: this.id, data }, options)
   }
 
   /** Sets what is done with messages of the page. */
   onMessage(handler: Handler): void {
-    this.#onMessage = handler
+    this.#onMessage = this.#host.bind(handler)
   }
 
   /** Sets what is done when the page closes the comm. */
   onClose(handler: Handler): void {
-    this.#onClose = handler
+    this.#onClose = this.#host.bind(handler)
   }
 
   /** Closes the comm on both sides; nothing when it is closed already. */
   close(data: Json = {}, options: CommSendOptions = {}): void {
     if (!this.#isOpen) return
     this.#end()
-    this.#publish('comm_close', { comm_id: this.id, data }, options)
+    this.#host.publish('comm_close', { comm_id: this.id, data }, options)
   }
 
   /** A message came; called by {@link Comms}. */
@@ -81,26 +90,27 @@ export class Comm {
 
 /** The comms of a kernel. */
 export class Comms {
-  readonly #publish: CommPublisher
+  readonly #host: CommHost
   readonly #targets = new Map<string, CommTarget>()
   readonly #open = new Map<string, Comm>()
 
-  constructor(publish: CommPublisher) {
-    this.#publish = publish
+  constructor(host: CommHost) {
+    this.#host = host
   }
 
   /** Says what is done when a page opens a comm to `target`. Returns the function that takes it back. */
   registerTarget(target: string, handler: CommTarget): () => void {
-    this.#targets.set(target, handler)
+    const bound = this.#host.bind(handler)
+    this.#targets.set(target, bound)
     return () => {
-      if (this.#targets.get(target) === handler) this.#targets.delete(target)
+      if (this.#targets.get(target) === bound) this.#targets.delete(target)
     }
   }
 
   /** Opens a comm to the page. @throws TypeError when `data` is no JSON */
   open(target: string, data: Json = {}, options: CommSendOptions = {}): Comm {
     const id = randomUUID().replaceAll('-', '')
-    this.#publish('comm_open', { comm_id: id, target_name: target, data }, options)
+    this.#host.publish('comm_open', { comm_id: id, target_name: target, data }, options)
     return this.#add(id, target)
   }
 
@@ -122,11 +132,11 @@ export class Comms {
   async #onOpen(id: string, target: string, message: CommMessage): Promise<void> {
     const handler = this.#targets.get(target)
     if (handler) await handler(this.#add(id, target), message)
-    else this.#publish('comm_close', { comm_id: id, data: {} }, {})
+    else this.#host.publish('comm_close', { comm_id: id, data: {} }, {})
   }
 
   #add(id: string, target: string): Comm {
-    const comm = new Comm(id, target, { publish: this.#publish, forget: () => this.#open.delete(id) })
+    const comm = new Comm(id, target, { host: this.#host, forget: () => this.#open.delete(id) })
     this.#open.set(id, comm)
     return comm
   }

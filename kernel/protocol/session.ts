@@ -1,11 +1,12 @@
 /** The side of the kernel that runs the user's code: it answers the requests that the server thread passes on. */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CellError, CellEvaluator, CellOutput, CellResult, MimeBundle } from './cell-evaluator.js'
 import { CellText } from './cell-text.js'
 import { Comms } from './comms.js'
 import type { ExecutionOutcome, MainRequest, OrderedToServer, ToMain } from './link.js'
 import { toCodePoints, toUtf16 } from './offsets.js'
+import { copyBuffers, objectToJson, toJson } from './outgoing.js'
 import { type PagerQuestion, parsePagerQuestion } from './pager.js'
 import type { TextRingWriter } from './text-ring.js'
 import type { Header, Json } from './wire.js'
@@ -48,7 +49,16 @@ export class KernelSession {
       ring.barrier()
       post(message)
     }
-    this.comms = new Comms((msgType, content, options) => this.broadcast(msgType, content, options))
+    this.comms = new Comms({
+      publish: (msgType, content, options) => this.broadcast(msgType, content, options),
+      bind: handler => this.#bind(handler),
+    })
+  }
+
+  /** A handler in the context of the cell that registers it, except that what it sends answers the request that calls it. */
+  #bind<Args extends unknown[], Result>(handler: (...args: Args) => Result): (...args: Args) => Result {
+    const ofCell = AsyncResource.bind((caller: Header, args: Args) => this.#context.run(caller, () => handler(...args)))
+    return (...args) => ofCell(this.#context.getStore()!, args)
   }
 
   /** Begins to answer; requests that came before are answered first. */
@@ -83,7 +93,10 @@ export class KernelSession {
     while (this.#serving > 0 || performance.now() - this.#servedAt < forMs)
   }
 
-  /** Sends a message of any type to the front ends, under the cell that calls. @throws TypeError when `content` is no JSON */
+  /**
+   * Sends a message of any type to the front ends, under the cell that calls.
+   * @throws TypeError when `content` or `metadata` is no object that JSON can hold, or `buffers` no list of bytes
+   */
   broadcast(
     msgType: string,
     content: Json,
@@ -109,10 +122,10 @@ export class KernelSession {
     this.#post({
       type: 'publish',
       parent,
-      msgType,
-      content: toJson(content),
-      metadata: JSON.parse(toJson(metadata)),
-      buffers,
+      msgType: String(msgType),
+      content: objectToJson(content, 'content'),
+      metadata: JSON.parse(objectToJson(metadata, 'metadata')) as Json,
+      buffers: copyBuffers(buffers),
     })
   }
 
@@ -243,7 +256,8 @@ export class KernelSession {
       return Promise.reject(new Error('the front end that runs this cell cannot ask for input (allow_stdin is false)'))
     if (this.#executing !== id) return Promise.reject(new Error('input: the cell that asked has ended'))
     return new Promise((resolve, reject) => {
-      this.#inputs.push({ requestId: id, prompt, password, resolve, reject })
+      // the cell may have passed anything; what cannot cross to the other thread must not be tried
+      this.#inputs.push({ requestId: id, prompt: String(prompt), password: Boolean(password), resolve, reject })
       if (this.#inputs.length === 1) this.#askNext()
     })
   }
@@ -324,9 +338,4 @@ function plainText(value: MimeBundle | undefined): string | null {
 function errorOf(error: unknown): CellError {
   if (!(error instanceof Error)) return { ename: 'Error', evalue: String(error), traceback: [String(error)] }
   return { ename: error.name, evalue: error.message, traceback: (error.stack ?? String(error)).split('\n') }
-}
-
-/** JSON text; integers beyond a double are written as text, since JSON readers would round them. */
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? item.toString() : item))
 }

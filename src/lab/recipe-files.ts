@@ -25,7 +25,7 @@ export async function recipeFiles(
 ): Promise<RecipeFiles> {
   const options = signal ? { signal } : {}
   const onProgress = ({ bytes, totalBytes }: HubProgress) =>
-    events.emit('progress', { label: `downloading ${model}`, done: bytes, total: totalBytes })
+    events.emit('progress', { label: `downloading ${model}`, done: bytes, total: totalBytes, unit: 'bytes' })
   const base =
     model !== undefined && isHubAddress(model) ? await resolveModel(model, { ...options, onProgress }) : undefined
   const dir = base?.directory ?? model ?? null

@@ -8,7 +8,7 @@ export interface RunEvents {
   /** One line: what is being done. */
   status: { message: string }
   /** Long work before the first step (a download); it is over when `done` equals `total`. */
-  progress: { label: string; done: number; total: number }
+  progress: { label: string; done: number; total: number; unit: 'bytes' | 'count' }
   engine: { description: string }
   /** The recipe with all defaults, as a value and as YAML. */
   resolved: { recipe: Recipe; yaml: string }

@@ -116,9 +116,15 @@ test('what takes time to show is shown before the error of its cell', async () =
   expect(ran.stderr()).toMatch(/^Uncaught [\s\S]*Error: not shown/)
 })
 
-test('an error that nobody caught is told of although the cell was interrupted', async () => {
+test('an error that nobody caught is told of although the cell was interrupted; what the stop ended is not', async () => {
   interruptSoon(30)
-  const ran = await cell('setTimeout(() => { throw new Error("too late") }, 80); await new Promise(() => {})')
+  const ran = await cell(`
+    import { setTimeout as wait } from "node:timers/promises"
+    void wait(60_000, null, { signal: interrupted })
+    setTimeout(() => { throw new LabError("ABORTED", "the run was aborted") }, 70)
+    setTimeout(() => { throw new Error("too late") }, 80); await new Promise(() => {})
+  `)
   expect(ran.failure).toMatch(/^Interrupted/)
   await expect.poll(ran.stderr).toContain('too late')
+  expect(ran.stderr()).not.toMatch(/AbortError|ABORTED/)
 })

@@ -57,6 +57,18 @@ export class FakeEvaluator implements CellEvaluator {
       loop['loop'] = loop
       this.#kernel.broadcast('display_data', { data: loop, metadata: {} })
     },
+    send: what => {
+      const detached = new Uint8Array(3)
+      structuredClone(detached, { transfer: [detached.buffer] })
+      const options = {
+        detached: { buffers: [detached] },
+        object: { buffers: [{} as never] },
+        metadata: { metadata: [] as never },
+      }
+      const comm = this.#kernel.comms.open('sender')
+      if (what === 'content') this.#kernel.broadcast('display_data', undefined as never)
+      else comm.send({}, options[what as keyof typeof options])
+    },
     target: name => {
       this.#kernel.comms.registerTarget(name, comm => {
         comm.onMessage(({ data, buffers }) => comm.send({ echo: data }, { buffers }))

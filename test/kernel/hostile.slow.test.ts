@@ -61,6 +61,19 @@ describe('what is printed before the thread is blocked', () => {
   })
 })
 
+test('what the handler of a comm prints is of the cell that registered it, what it sends answers the page', async () => {
+  const cell = client.startExecution(
+    'comms.registerTarget("talk", comm => comm.onMessage(async () => { await null; console.log("heard"); comm.send({ heard: true }) }))',
+  )
+  await client.finished(cell)
+  client.send('shell', 'comm_open', { comm_id: 'talk', target_name: 'talk', data: {} })
+  const asked = client.send('shell', 'comm_msg', { comm_id: 'talk', data: {} })
+  const answer = await client.iopub.find('answer', ({ header }) => header.msg_type === 'comm_msg')
+  expect(answer.parentHeader).toMatchObject({ msg_id: asked.msg_id })
+  const printed = await client.iopub.find('print', ({ content }) => content['text'] === 'heard\n')
+  expect(printed.parentHeader).toMatchObject({ msg_id: cell.msg_id })
+})
+
 describe('what is thrown', () => {
   test.each([
     ['throw null', 'thrown null', 'null'],

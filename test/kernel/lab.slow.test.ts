@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Message } from '../../kernel/protocol/wire.js'
 import { temporaryDirectory } from '../support/temporary.js'
+import { textOf } from './client.js'
 import { type LaunchedKernel, launch } from './launch.js'
 
 let kernel: LaunchedKernel
@@ -37,6 +38,17 @@ test('lab and aq are there with their types and documentation', async () => {
   const asked = { code: 'lab.expand', cursor_pos: 10, detail_level: 0 }
   const { content } = await kernel.client.request('shell', 'inspect_request', asked)
   expect((content['data'] as Record<string, string>)['text/plain']).toMatch(/Lab\.expand\(.*\n\n\w+/)
+})
+
+test('warnings are on the stderr of the cell that is warned, long work has a line', async () => {
+  const code = `setTimeout(() => lab.events.emit('warning', { message: 'later' }), 100)
+    lab.events.emit('warning', { message: 'now' })
+    lab.events.emit('progress', { label: 'reading', done: 1, total: 4, unit: 'count' })
+    await new Promise(done => setTimeout(done, 700))`
+  const { outputs } = await execute(code)
+  expect(textOf(outputs, 'stderr')).toBe('warning: now\nwarning: later\n')
+  const shown = outputs.find(({ header }) => header.msg_type === 'display_data')
+  expect(shown?.content['data']).toEqual({ 'text/plain': 'reading: 1 of 4 (25 %)' })
 })
 
 test('a run is shown below the cell that started it, follows it from other cells, and an interrupt stops it', async () => {

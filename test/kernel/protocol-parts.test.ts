@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { endpoint, parseConnection } from '../../kernel/protocol/connection.js'
 import { denoShim, displaySymbol } from '../../kernel/protocol/deno-shim.js'
 import { toCodePoints, toUtf16 } from '../../kernel/protocol/offsets.js'
+import { copyBuffers, objectToJson } from '../../kernel/protocol/outgoing.js'
 import { parsePagerQuestion } from '../../kernel/protocol/pager.js'
 
 describe('the connection file', () => {
@@ -38,6 +39,38 @@ test('questions about a name, and programs that only look like one', () => {
   expect(parsePagerQuestion(' lab?? ')).toEqual({ expression: 'lab', detail: 1 })
   for (const code of ['a ? b : c', 'a?.b', 'a ?? b', '?', '???', 'a?b', 'x\ny?'])
     expect(parsePagerQuestion(code)).toBeNull()
+})
+
+describe('what user code sends', () => {
+  test('buffers are copied, whatever holds their bytes', () => {
+    const bytes = new Uint8Array([1, 2, 3, 4])
+    const shared = new Uint8Array(new SharedArrayBuffer(2)).fill(7)
+    const copies = copyBuffers([bytes.subarray(1, 3), bytes.buffer, new DataView(bytes.buffer, 3), shared])
+    bytes.fill(0)
+    expect(copies.map(copy => [...copy])).toEqual([[2, 3], [1, 2, 3, 4], [4], [7, 7]])
+    expect(copies.every(copy => copy.buffer instanceof ArrayBuffer && copy.byteOffset === 0)).toBe(true)
+  })
+
+  test.each([
+    [
+      'a detached one',
+      () => {
+        const bytes = new Uint8Array(3)
+        structuredClone(bytes, { transfer: [bytes.buffer] })
+        return [bytes]
+      },
+    ],
+    ['a proxy', () => [new Proxy(new Uint8Array(1), {})]],
+    ['an object', () => [{}]],
+    ['null', () => [null]],
+    ['no list', () => new Uint8Array(1)],
+  ])('buffers that hold no bytes are refused: %s', (_, make) => {
+    expect(() => copyBuffers(make())).toThrow(TypeError)
+  })
+
+  test.each([[undefined], [() => {}], [[1]], ['text'], [null]])('content that is no object is refused: %o', value => {
+    expect(() => objectToJson(value, 'content')).toThrow(/^content: expected an object/)
+  })
 })
 
 describe('Deno.jupyter', () => {

@@ -288,6 +288,16 @@ describe('comms', () => {
   })
 })
 
+test.each(['detached', 'object', 'metadata', 'content'])(
+  'what cannot be sent (%s) is an error of its cell, and text and messages keep their order',
+  async what => {
+    expect((await client.execute(`send ${what}`)).reply.content).toMatchObject({ status: 'error', ename: 'TypeError' })
+    const { outputs } = await client.execute('out before\ndisplay shown\nout after')
+    expect(typesOf(outputs)).toEqual(['status', 'execute_input', 'stream', 'display_data', 'stream', 'status'])
+    expect(textOf(outputs)).toBe('before\nafter\n')
+  },
+)
+
 describe('while the main thread computes', () => {
   test('heartbeat, control and kernel_info are answered, and an interrupt stops it', async () => {
     const cell = client.startExecution('out begun\nspin 20000')

@@ -285,7 +285,7 @@ export class Lab {
       probes: this.#data.probePaths(probes),
       maxTokens,
       gates: live.gateTensors(),
-      onProgress: (done, total) => this.events.emit('progress', { label: 'measuring', done, total }),
+      onProgress: (done, total) => this.events.emit('progress', { label: 'measuring', done, total, unit: 'count' }),
       ...(signal ? { signal } : {}),
     })
     return readable(results, evaluationText(results))
@@ -550,7 +550,7 @@ export class Lab {
   #directoryOf(where: string): Promise<string> {
     const signal = this.#signal()
     const onProgress = ({ bytes, totalBytes }: HubProgress) =>
-      this.events.emit('progress', { label: `downloading ${where}`, done: bytes, total: totalBytes })
+      this.events.emit('progress', { label: `downloading ${where}`, done: bytes, total: totalBytes, unit: 'bytes' })
     return modelDirectoryOf(where, { cwd: this.cwd, runsDir: this.runsDir, onProgress, ...(signal ? { signal } : {}) })
   }
 
