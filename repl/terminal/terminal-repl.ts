@@ -148,7 +148,7 @@ export class TerminalRepl {
       edit: text => this.#edit(text),
       canWalk: true,
       size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows, color: this.#color }),
-      doctor: () => doctorText(new AbortController().signal),
+      doctor: doctorText,
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     })

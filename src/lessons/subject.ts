@@ -25,6 +25,8 @@ export interface LessonSubject {
 export interface LessonOptions {
   /** A text of the reader's own; lessons have one for those who give none. */
   prompt?: string
+  /** Ends the computation, where it takes long (default: the signal of the session). */
+  signal?: AbortSignal
 }
 
 export const defaultPrompt = 'The river carries small stones from the hills down to the sea.'
