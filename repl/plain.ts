@@ -15,6 +15,7 @@ export interface PlainOptions {
   stdout: Stream
   stderr: Stream
   device?: string
+  threads?: number
 }
 
 /** Seconds between two lines about a run. */
@@ -31,10 +32,9 @@ const continues = /^\s*(?:[.})\]?&|*+,]|else\b|catch\b|finally\b|while\s*\()/
  * error; from a pipe or file it echoes nothing and stops at the first error with code 1.
  */
 export async function runPlain(options: PlainOptions): Promise<number> {
-  const { stdin, cwd, device } = options
+  const { stdin, cwd, device, threads } = options
   const isTyped = stdin.isTTY === true
   const events = new Emitter<SessionEvents>()
-  const abort = new AbortController()
   let isLeaving = false
   const reader = createInterface({ input: stdin, terminal: false })
   const lines = new LineQueue(reader)
@@ -49,10 +49,11 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   const session = await ReplSession.open({
     cwd,
     events,
-    doctor: () => doctorText(abort.signal),
+    doctor: doctorText,
     canWalk: false,
     size: () => ({ columns: options.stdout.columns || 100, rows: options.stdout.rows || 32, color: false }),
     ...(device === undefined ? {} : { device }),
+    ...(threads === undefined ? {} : { threads }),
   })
   followRuns(session, options)
   let terminated = false

@@ -54,7 +54,7 @@ export interface SessionOptions {
   /** Opens the user's editor on a text; null when nothing was saved. Absent where there is no terminal. */
   edit?: (text: string) => Promise<string | null>
   /** The report of `llama-pro doctor`. */
-  doctor: () => Promise<string>
+  doctor: (signal: AbortSignal) => Promise<string>
   /** Whether `steps` events are served; otherwise `:step` prints one lesson. */
   canWalk: boolean
   /** What figures are drawn for. */
@@ -196,7 +196,9 @@ export class ReplSession {
       if (!ok) this.#dropWaiting(generation)
       return ok
     } catch (error) {
-      this.#print('error', error instanceof LabError ? error.message : String((error as Error)?.stack ?? error))
+      const isStopped = error === this.#abort.signal.reason
+      const text = isStopped || error instanceof LabError ? messageOf(error) : String((error as Error)?.stack ?? error)
+      this.#print('error', text)
       this.#dropWaiting(generation)
       return false
     } finally {
@@ -314,7 +316,7 @@ export class ReplSession {
       exportNotebook: path => this.#export(path),
       variables: () => this.#variableText(),
       help: name => helpText(name),
-      doctor: async () => this.#print('output', await this.#options.doctor()),
+      doctor: async () => this.#print('output', await this.#options.doctor(this.#abort!.signal)),
       edit: async text => {
         if (!this.#options.edit) throw new LabError('COMMAND', ':edit needs a terminal')
         return this.#options.edit(text)

@@ -11,13 +11,20 @@ interface WalkOptions {
   onChange: () => void
 }
 
-/** A walk through the lessons on the live model; one is computed when it is opened. */
+/** Milliseconds that a lesson must be open before it is computed: who walks past it does not wait for it. */
+const restMs = 150
+
+/** A walk through the lessons on the live model; one at a time is computed, when it has been opened. */
 export class StepWalk {
   readonly #options: WalkOptions
   #index: number
   #title = ''
   #lines: readonly string[] = []
   #top = 0
+  /** Aborted when the lesson that is open is left. */
+  #left = new AbortController()
+  /** Ends when nothing is computed any more. */
+  #computed: Promise<void> = Promise.resolve()
 
   constructor(first: number, options: WalkOptions) {
     this.#options = options
@@ -37,7 +44,10 @@ export class StepWalk {
 
   /** False when the key ends the walk. */
   press({ name, text, ctrl }: Key): boolean {
-    if (name === 'escape' || text === 'q' || (ctrl && 'cdg'.includes(name))) return false
+    if (name === 'escape' || text === 'q' || (ctrl && 'cdg'.includes(name))) {
+      this.#left.abort()
+      return false
+    }
     const page = Math.max(1, this.#options.size().rows - 2)
     if (name === 'left') this.#go(-1)
     else if (name === 'right' || name === 'enter') this.#go(1)
@@ -61,19 +71,31 @@ export class StepWalk {
   }
 
   #open(): void {
-    const { lab, prompt, size, onChange } = this.#options
-    const index = this.#index
-    const show = (title: string, lines: readonly string[]) => {
-      if (index !== this.#index) return
-      this.#title = title
-      this.#lines = lines
-      this.#top = 0
-      onChange()
+    this.#left.abort()
+    this.#left = new AbortController()
+    const { signal } = this.#left
+    const before = this.#computed
+    this.#show(lessonNames[this.#index - 1]!, ['computing ...'])
+    const rested = new Promise(resolve => setTimeout(resolve, restMs))
+    this.#computed = Promise.all([before, rested]).then(() => this.#compute(signal))
+  }
+
+  async #compute(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    const { lab, prompt, size } = this.#options
+    try {
+      const lesson = await lab.step(this.#index, { signal, ...(prompt === '' ? {} : { prompt }) })
+      const { columns: width, color } = size()
+      if (!signal.aborted) this.#show(lesson.title, lessonText(lesson, { width, color }).slice(2))
+    } catch (error) {
+      if (!signal.aborted) this.#show(lessonNames[this.#index - 1]!, [messageOf(error)])
     }
-    show(lessonNames[index - 1]!, ['computing ...'])
-    lab
-      .step(index, prompt === '' ? {} : { prompt })
-      .then(lesson => show(lesson.title, lessonText(lesson, { width: size().columns, color: size().color }).slice(2)))
-      .catch((error: unknown) => show(lessonNames[index - 1]!, [messageOf(error)]))
+  }
+
+  #show(title: string, lines: readonly string[]): void {
+    this.#title = title
+    this.#lines = lines
+    this.#top = 0
+    this.#options.onChange()
   }
 }

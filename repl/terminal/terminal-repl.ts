@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import type { Lab, LabEvents } from '../../src/index.js'
+import { exitCodes } from '../cli/exit.js'
 import { wantsColor } from '../cli/style.js'
 import { isCommandLine } from '../commands/command-line.js'
 import { withText } from '../editor/buffer.js'
@@ -19,10 +20,12 @@ import { highlight } from '../ui/highlight.js'
 import type { InkRenderer } from '../ui/ink-renderer.js'
 import { type Look, makeLook } from '../ui/look.js'
 import { frameOf, type View } from '../ui/view.js'
+import { describeSession } from './describe-session.js'
 import { editInEditor } from './external-editor.js'
 import { guardTerminal, terminalOf } from './guard-terminal.js'
 import type { TypedHistory } from './history-file.js'
 import { type Heavy, loadHeavy } from './load-heavy.js'
+import { loadInk } from './load-ink.js'
 import { inputLabel, paintPrint } from './paint-print.js'
 import { Screen } from './screen.js'
 import type { StepWalk } from './step-walk.js'
@@ -82,6 +85,7 @@ export class TerminalRepl {
   #escapeTimer: NodeJS.Timeout | undefined
   #redrawTimer: NodeJS.Timeout | undefined
   #isLeaving = false
+  #hasLeft = false
   #leaveAsked = false
   #end: (exitCode: number) => void = () => {}
 
@@ -111,20 +115,10 @@ export class TerminalRepl {
     this.#screen.open()
     this.#screen.print(banner)
     this.#draw()
-    await this.#loadInk()
+    this.#ink = await loadInk(this.#view())
+    this.#schedule()
     void this.#loadWhenIdle()
     return ended
-  }
-
-  async #loadInk(): Promise<void> {
-    // React's development build is several times slower, and it decides when it is loaded
-    const before = process.env['NODE_ENV']
-    process.env['NODE_ENV'] = 'production'
-    const { createInkRenderer } = await import('../ui/ink-renderer.js')
-    if (before === undefined) Reflect.deleteProperty(process.env, 'NODE_ENV')
-    else process.env['NODE_ENV'] = before
-    this.#ink = createInkRenderer(this.#view())
-    this.#schedule()
   }
 
   async #loadWhenIdle(): Promise<void> {
@@ -154,7 +148,7 @@ export class TerminalRepl {
       edit: text => this.#edit(text),
       canWalk: true,
       size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows, color: this.#color }),
-      doctor: () => doctorText(new AbortController().signal),
+      doctor: doctorText,
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     })
@@ -239,7 +233,10 @@ export class TerminalRepl {
   }
 
   #press(key: Key): void {
-    if (this.#isLeaving) return
+    if (this.#isLeaving) {
+      if (key.ctrl && key.name === 'c') this.#leaveNow()
+      return
+    }
     this.#hint = ''
     if (this.#steps) {
       if (!this.#steps.press(key)) this.#steps = null
@@ -384,13 +381,22 @@ export class TerminalRepl {
     if (this.#isLeaving) return
     this.#isLeaving = true
     const run = this.#live?.lab.run
-    if (run && !run.isOver) this.#hint = 'stopping the run: a checkpoint is written ...'
+    this.#hint = `${run && !run.isOver ? 'stopping the run: a checkpoint is written' : 'closing'} ... Ctrl-C leaves at once`
     this.#draw()
     clearTimeout(this.#redrawTimer)
     await this.#live?.dispose()
+    if (this.#hasLeft) return
     this.#close()
     await this.#input.dispose()
     this.#end(exitCode)
+  }
+
+  /** Without waiting for what is being ended. */
+  #leaveNow(): void {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    this.#close()
+    void this.#input.dispose().then(() => this.#end(exitCodes.interrupted))
   }
 
   #close(): void {
@@ -474,7 +480,7 @@ export class TerminalRepl {
       phase: this.#phase,
       unfinished: this.#unfinished,
       running: this.#runningView(),
-      session: this.#describeSession(),
+      session: describeSession(this.#live?.lab ?? null),
       hint: this.#hint,
       steps: this.#steps?.view ?? null,
     }
@@ -489,15 +495,6 @@ export class TerminalRepl {
   #runState(): View['run'] {
     const run = this.#live?.lab.run
     return run && !run.isOver ? run : null
-  }
-
-  #describeSession(): string {
-    const lab = this.#live?.lab
-    if (!lab) return 'loading'
-    if (!lab.isLoaded) return 'no model yet: :load demo'
-    const { rows } = lab.layers()
-    const added = rows.filter(row => row.isNew).length
-    return `${lab.origin}  ${rows.length} blocks${added > 0 ? `, ${added} new` : ''}  ${lab.device}`
   }
 }
 

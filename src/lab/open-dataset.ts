@@ -1,14 +1,17 @@
 import { extname, resolve } from 'node:path'
 import { type Dataset, resolveDataset } from '../data/dataset.js'
+import { hubFiles, type RemoteFiles } from '../data/hub-files.js'
 import { loadManifest, parseManifest } from '../data/manifest.js'
 import { LabError } from '../util/errors.js'
 import { isGlob } from '../util/glob.js'
 
-/** Name and part of a dataset; both are told by a manifest, and a data file has no parts. */
+/** Name and part of a dataset are told by a manifest, and a data file has no parts. */
 export interface OpenDatasetOptions {
   /** Name of a dataset that is a data file (default: {@link dataFileName}). */
   name?: string
   subset?: string
+  /** Reads `hf://` addresses (default: the hub). */
+  remote?: RemoteFiles
 }
 
 /**
@@ -17,14 +20,18 @@ export interface OpenDatasetOptions {
  * follows from the names of its files and not from the folder that they lie in, so that it may move.
  * @throws LabError `MANIFEST` for a subset of a data file, and those of {@link loadManifest} and {@link resolveDataset}
  */
-export async function openDataset(path: string, { name, subset }: OpenDatasetOptions = {}): Promise<Dataset> {
-  if (isManifest(path)) return resolveDataset(await loadManifest(path, subset === undefined ? {} : { subset }))
+export async function openDataset(
+  path: string,
+  { name, subset, remote = hubFiles() }: OpenDatasetOptions = {},
+): Promise<Dataset> {
+  if (isManifest(path))
+    return resolveDataset(await loadManifest(path, subset === undefined ? {} : { subset }), { remote })
   if (subset !== undefined)
     throw new LabError('MANIFEST', `${path} is a data file and has no subset "${subset}"; only a manifest has subsets`)
   const { baseDir, files } = splitPattern(path)
   const textField = path.endsWith('.parquet') ? 'content' : 'text'
   const value = { name: name ?? dataFileName(path), files, textField }
-  return resolveDataset(parseManifest(value, { baseDir, origin: path }))
+  return resolveDataset(parseManifest(value, { baseDir, origin: path }), { remote })
 }
 
 function isManifest(path: string): boolean {

@@ -1,5 +1,6 @@
 /** The data part of a run: tokenizer, probes, and the stream of batches that never contains a probe's documents. */
 import type { Dataset } from '../data/dataset.js'
+import { hubFiles, type RemoteFiles } from '../data/hub-files.js'
 import { type Loader, type LoaderEvents, openLoader } from '../data/loader.js'
 import { openProbe, type Probe, type ProbeOptions } from '../data/probe.js'
 import { TokenizerPool } from '../tokenizer/pool.js'
@@ -21,21 +22,31 @@ export interface RunData {
   dispose(): Promise<void>
 }
 
-/** @param tokenizerPath directory or file of the tokenizer */
+/**
+ * @param tokenizerPath directory or file of the tokenizer
+ * @param signal ends the opening; what is read later is read to its end, so that a run that stops can write its checkpoint
+ * @throws the signal's reason when aborted
+ */
 export async function openRunData(
   recipe: Recipe,
   tokenizerPath: string,
-  runEvents: Emitter<RunEvents>,
+  { events: runEvents, signal }: { events: Emitter<RunEvents>; signal?: AbortSignal | undefined },
 ): Promise<RunData> {
   const events = loaderEvents(runEvents)
+  const stoppable = hubFiles(signal ? { signal } : {})
   const tokenizer = await openTokenizer(tokenizerPath)
   const pool = await TokenizerPool.open(tokenizerPath)
   try {
     const tokenize = (texts: string[]) => pool.encodeBatch(texts)
+    const tokenizeNow = async (texts: string[]) => {
+      signal?.throwIfAborted()
+      return tokenize(texts)
+    }
     const { bosTokenId, eosTokenId } = tokenizer
     const { seqLen, windowDocs, onBadShard, onBadDocument } = recipe.data
-    const probes = await openProbes(recipe, { tokenize, bosTokenId, eosTokenId })
-    const sources = await openSources(recipe)
+    const probes = await openProbes(recipe, { tokenize: tokenizeNow, bosTokenId, eosTokenId }, stoppable)
+    const sources = await openSources(recipe, { list: stoppable.list, open: hubFiles().open })
+    signal?.throwIfAborted()
     const excludeHashes = new Set(probes.flatMap(probe => [...probe.documentHashes]))
     const common = {
       sources,
@@ -77,21 +88,25 @@ export async function openRunData(
 async function openProbes(
   { probes: wanted, data: { seqLen } }: Recipe,
   encoding: Pick<ProbeOptions, 'tokenize' | 'bosTokenId' | 'eosTokenId'>,
+  remote: RemoteFiles,
 ): Promise<Probe[]> {
   const probes: Probe[] = []
   for (const { name, manifest, subset, maxTokens, maxDocumentBytes } of wanted) {
-    const dataset = await openDataset(manifest, { name, ...(subset === undefined ? {} : { subset }) })
+    const dataset = await openDataset(manifest, { name, remote, ...(subset === undefined ? {} : { subset }) })
     const limit = maxDocumentBytes === undefined ? {} : { maxDocumentBytes }
     probes.push(await openProbe({ name, manifest: dataset, maxTokens, seqLen, ...encoding, ...limit }))
   }
   return probes
 }
 
-function openSources({ data: { sources } }: Recipe): Promise<{ manifest: Dataset; weight: number }[]> {
+function openSources(
+  { data: { sources } }: Recipe,
+  remote: RemoteFiles,
+): Promise<{ manifest: Dataset; weight: number }[]> {
   const names = dataFileNames(sources.map(source => source.manifest))
   const open = async ({ manifest, subset, weight }: (typeof sources)[number], i: number) => {
     const name = names[i]
-    const options = { ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
+    const options = { remote, ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
     return { manifest: await openDataset(manifest, options), weight }
   }
   return Promise.all(sources.map(open))

@@ -37,6 +37,8 @@ export interface LessonOptions {
   prompt?: string
   /** An expansion that the ladder shows instead of what is planned or there: what if these were the groups? Nothing is changed. */
   expansion?: ExpansionOptions
+  /** Ends the computation, where it takes long (default: the signal of the session). */
+  signal?: AbortSignal
 }
 
 export const defaultPrompt = 'The river carries small stones from the hills down to the sea.'

@@ -27,7 +27,7 @@ const recipe = parseRecipe({
   steps: 1,
   seed: 1,
 })
-const data = await openRunData(recipe, base, new Emitter())
+const data = await openRunData(recipe, base, { events: new Emitter() })
 const loader = data.openLoader()
 // the first batch waits for the first window
 await loader.next()

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { doctorText } from '../../repl/doctor-text.js'
 import { ReplSession, type SessionEvents } from '../../repl/session/repl-session.js'
 import { Emitter } from '../../src/index.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -15,7 +16,7 @@ describe('a session', () => {
       threads: 1,
       canWalk: false,
       size: () => size,
-      doctor: async () => '',
+      doctor: signal => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     })
     events.on('print', ({ kind, text }) => {
       if (kind !== 'input') printed.push(text)
@@ -40,6 +41,16 @@ describe('a session', () => {
     const names = rows.map(row => row.trim().split(/ +/)[0])
     expect(names.filter(name => name !== '' && !/^[-\u2500]/.test(name!)).sort()).toEqual(['C', 'f', 'i', 'n', 't'])
     expect(rows.join('\n')).toMatch(/^n +number +3$/m)
+  })
+
+  it('stops the doctor', async () => {
+    const ended = session.submit(':doctor')
+    await vi.waitFor(() => expect(session.isRunning).toBe(true))
+    session.interrupt()
+    expect(await ended).toBe(false)
+    expect(printed).toEqual(['interrupted'])
+    const reason = new Error('stopped')
+    await expect(doctorText(AbortSignal.abort(reason))).rejects.toBe(reason)
   })
 
   it('draws results and what is displayed for the width of the terminal', async () => {

@@ -189,6 +189,16 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/^ *icanon$/m)
   })
 
+  it('leaves at once when Ctrl-C comes while it waits for what ends', async () => {
+    const terminal = await session()
+    terminal.type('lab.dispose = () => new Promise(() => {})\r')
+    await terminal.until(/Out\[1\]/)
+    terminal.keys('C-d')
+    await terminal.until(/closing \.\.\. Ctrl-C leaves at once/)
+    terminal.keys('C-c')
+    await terminal.until(/left with 130/)
+  })
+
   it('writes in $EDITOR, and goes to the shell and back', async () => {
     const editor = join(cwd, 'editor.sh')
     writeFileSync(editor, '#!/bin/sh\nprintf "const edited =\\n  40 + 2\\n" > "$1"\n', { mode: 0o755 })

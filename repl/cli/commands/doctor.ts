@@ -60,8 +60,8 @@ async function doctor(context: CommandContext): Promise<void> {
     machine: await machine(),
     checks: [
       nodeCheck(),
-      ...(await engineChecks()),
-      ...(await tokenizerChecks()),
+      ...(await engineChecks(io.signal)),
+      ...(await tokenizerChecks(io.signal)),
       demoCheck(),
       ...notebookChecks(io.env),
     ],
@@ -95,28 +95,44 @@ function nodeCheck(): Check {
   return { name: 'node', works, required: true, detail: process.version, advice }
 }
 
-/** Runs `work`; what it returns is the detail of a check that works. */
+/** Runs `work`; what it returns is the detail of a check that works. @throws the signal's reason as soon as it is aborted */
 async function check(
-  what: Pick<Check, 'name' | 'required'>,
-  advice: string,
+  what: Pick<Check, 'name' | 'required'> & { signal: AbortSignal; advice: string },
   work: () => Promise<string>,
 ): Promise<Check> {
+  const { signal, advice, ...named } = what
   try {
-    return { ...what, works: true, detail: await work(), advice: null }
+    return { ...named, works: true, detail: await unlessAborted(signal, work), advice: null }
   } catch (error) {
-    return { ...what, works: false, detail: messageOf(error), advice }
+    signal.throwIfAborted()
+    return { ...named, works: false, detail: messageOf(error), advice }
+  }
+}
+
+/** The result of `work`, which is left to itself when the signal is aborted. */
+async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  let stop = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason)
+  })
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work(), aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 
 const reinstall = 'Install the packages again: npm ci (or npm install llama-pro-lab).'
 
 /** Every engine multiplies two small matrices. */
-async function engineChecks(): Promise<Check[]> {
+async function engineChecks(signal: AbortSignal): Promise<Check[]> {
   const checks: Check[] = []
   for (const name of devices) {
     const required = !optionalDevices.includes(name)
     const advice = required ? reinstall : `Needed only for --device ${name}.`
-    checks.push(await check({ name: `engine ${name}`, required }, advice, () => tryEngine(name)))
+    checks.push(await check({ name: `engine ${name}`, required, advice, signal }, () => tryEngine(name)))
   }
   return checks
 }
@@ -139,7 +155,7 @@ async function tryEngine(name: string): Promise<string> {
 
 const demoBase = () => join(packageRoot(), 'datasets', 'demo', 'base')
 
-async function tokenizerChecks(): Promise<Check[]> {
+async function tokenizerChecks(signal: AbortSignal): Promise<Check[]> {
   const tryTokenizer = (engine: 'rust' | 'js') => async () => {
     const tokenizer = await openTokenizer(demoBase(), { engine })
     const text = 'Block expansion, 1 + 1 = 2.'
@@ -147,13 +163,10 @@ async function tokenizerChecks(): Promise<Check[]> {
       throw new Error('a text did not survive encoding and decoding')
     return 'encodes and decodes'
   }
+  const advice = 'It is only faster: the JavaScript one takes its place. To get it: npm install tokenizers.'
   return [
-    await check(
-      { name: 'tokenizer native', required: false },
-      'It is only faster: the JavaScript one takes its place. To get it: npm install tokenizers.',
-      tryTokenizer('rust'),
-    ),
-    await check({ name: 'tokenizer js', required: true }, reinstall, tryTokenizer('js')),
+    await check({ name: 'tokenizer native', required: false, advice, signal }, tryTokenizer('rust')),
+    await check({ name: 'tokenizer js', required: true, advice: reinstall, signal }, tryTokenizer('js')),
   ]
 }
 

@@ -349,7 +349,7 @@ export class Lab {
    * @param which its number from 1 to 9, or its name
    */
   async step(which: number | string, options: LessonOptions = {}): Promise<Lesson> {
-    const lesson = await lessonOf(which, this.#subject(), options)
+    const lesson = await lessonOf(which, this.#subject(options.signal), options)
     return readable(lesson, lessonText(lesson, { width: 100 }).join('\n'))
   }
 
@@ -506,9 +506,8 @@ export class Lab {
     return { model: live.model, tokenizer: live.tokenizer, gates: live.gateTensors() }
   }
 
-  #subject(): LessonSubject {
+  #subject(signal = this.#signal()): LessonSubject {
     const { model, tokenizer, base, trainable } = this.#loaded()
-    const signal = this.#signal()
     const probes = this.#data.probePaths()
     return {
       model,

@@ -24,7 +24,7 @@ type Work = (run: TrainingRun, control: RunControl) => Promise<RunResult>
 export function startWork(parts: { live: LiveModel; engine: Engine; device: string; modelDir: string }): Work {
   const { live, engine, device, modelDir } = parts
   return (run, control) =>
-    holding(run, engine, async () => {
+    holding(run, { engine, control }, async () => {
       checkNoRun(run.dir)
       if (modelDir !== live.source)
         await saveResult(modelDir, live.model, { companionsFrom: live.base, dtype: 'float32' })
@@ -37,7 +37,7 @@ export function startWork(parts: { live: LiveModel; engine: Engine; device: stri
 export function resumeWork(parts: { engine: Engine; device: string; onLive: (live: LiveModel) => void }): Work {
   const { engine, device, onLive } = parts
   return (run, control) =>
-    holding(run, engine, async () => {
+    holding(run, { engine, control }, async () => {
       refuseAdapters(run.recipe)
       const { dir, tokenizerPath } = await recipeFiles(run.recipe, { events: run.events, signal: control.signal })
       const build = async ({ tokenizer }: RunData) => {
@@ -60,13 +60,28 @@ function refuseAdapters({ method }: Recipe): void {
     )
 }
 
-function holding(run: TrainingRun, engine: Engine, work: () => Promise<RunResult>): Promise<RunResult> {
+async function holding(
+  run: TrainingRun,
+  { engine, control }: { engine: Engine; control: RunControl },
+  work: () => Promise<RunResult>,
+): Promise<RunResult> {
   checkPrecision(run.recipe, engine)
-  return holdingRun(run.dir, () => {
-    run.events.emit('resolved', { recipe: run.recipe, yaml: stringify(run.recipe) })
-    run.events.emit('status', { message: 'opening probes and data' })
-    return work()
-  })
+  try {
+    return await holdingRun(run.dir, () => {
+      run.events.emit('resolved', { recipe: run.recipe, yaml: stringify(run.recipe) })
+      run.events.emit('status', { message: 'opening probes and data' })
+      return work()
+    })
+  } catch (error) {
+    if (!control.signal.aborted || error !== control.signal.reason) throw error
+    return stoppedBefore(run)
+  }
+}
+
+/** The result of a run that was stopped while its data were opened. */
+function stoppedBefore({ records, steps }: TrainingRun): RunResult {
+  const { step, tokens, seconds } = records.at(-1) ?? { step: 0, tokens: 0, seconds: 0 }
+  return { status: 'interrupted', step, tokens, seconds, steps, modelDir: null, probes: [] }
 }
 
 interface TrainParts {
@@ -82,7 +97,7 @@ interface TrainParts {
 
 async function train({ run, control, engine, device, tokenizerPath, build, resume }: TrainParts): Promise<RunResult> {
   const { recipe, dir, events } = run
-  const data = await openRunData(recipe, tokenizerPath, events)
+  const data = await openRunData(recipe, tokenizerPath, { events, signal: control.signal })
   let base: Model | null = null
   try {
     const { live, built } = await build(data)

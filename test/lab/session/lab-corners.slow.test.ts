@@ -1,5 +1,7 @@
 /** What a session leaves behind when something goes wrong, and what it says of a model that came another way. */
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Lab } from '../../../src/index.js'
@@ -133,6 +135,31 @@ describe('a run that cannot begin', () => {
 })
 
 describe('stopping', () => {
+  it('ends at once while its data are still looked for', async () => {
+    await session('runs-opening')
+    let asked = () => {}
+    const isAsked = new Promise<void>(resolve => {
+      asked = resolve
+    })
+    const silent = createServer(() => asked())
+    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+    vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
+    vi.stubEnv('HF_HUB_OFFLINE', '')
+    try {
+      lab.data('hf://datasets/lab/set/*.jsonl')
+      const run = lab.train({ ...short, name: 'opening' })
+      await isAsked
+      const started = performance.now()
+      expect(await run.stop()).toMatchObject({ status: 'interrupted', step: 0, modelDir: null })
+      expect(performance.now() - started).toBeLessThan(5000)
+      expect(run.status).toBe('interrupted')
+    } finally {
+      vi.unstubAllEnvs()
+      silent.closeAllConnections()
+      silent.close()
+    }
+  })
+
   it('is not held up by a pause that comes after it', async () => {
     await session('runs-stop')
     lab.probes({})
