@@ -31,7 +31,7 @@ async function run(recipe: Recipe, { out, resume = false, stopAt }: RunTo) {
   events.on('record', ({ kind, step }) => {
     if (kind === 'train' && step === stopAt) control.abort()
   })
-  const data = await openRunData(recipe, recipe.model!, events)
+  const data = await openRunData(recipe, recipe.model!, { events })
   try {
     const built = await buildRunModel(recipe, recipe.model!, engine, data.tokenizer)
     // makes gradients large: the scale of the start is too much for them
