@@ -12,13 +12,19 @@ export interface LabGlobals extends LibraryGlobals {
   dispose(): Promise<void>
 }
 
+/** The tables that results are given as; loaded when a cell first uses a name of the library. */
+export const tableGlobals: LibraryGlobals = {
+  declarations: { aq: 'const aq: typeof import("arquero")' },
+  values: async () => ({ aq: await import('arquero') }),
+}
+
 /** The names of cells that stand on the library. `lab` is made when a cell first uses one of them. */
 export function labGlobals(updateShown: UpdateShown): LabGlobals {
   let lab: Lab | null = null
   return {
     declarations: {
       lab: 'const lab: import("llama-pro-lab").Lab',
-      aq: 'const aq: typeof import("arquero")',
+      ...tableGlobals.declarations,
     },
     values: async library => {
       const session = new library.Lab({ signal: currentSignal })
@@ -26,7 +32,7 @@ export function labGlobals(updateShown: UpdateShown): LabGlobals {
       const display = globalOf<Display>('display')
       showNotices(session, { library, display, signal: currentSignal })
       session.events.on('run', ({ run }) => showRun(run, { library, lab: session, display, updateShown }))
-      return { lab: session, aq: await import('arquero') }
+      return { lab: session, ...(await tableGlobals.values(library)) }
     },
     interrupt: () => lab?.interrupt(),
     dispose: async () => lab?.dispose(),

@@ -3,8 +3,11 @@ import { Writable } from 'node:stream'
 import { doctorCommand } from './cli/commands/doctor.js'
 import { Output } from './cli/output.js'
 
-/** What the doctor writes, remarks included. */
-export async function doctorText(signal: AbortSignal): Promise<string> {
+/** What the doctor writes, remarks included. `threads`: of the session (default: one a core). */
+export async function doctorText(
+  signal: AbortSignal,
+  { threads }: { threads?: number | undefined } = {},
+): Promise<string> {
   const pieces: string[] = []
   const sink = () =>
     new Writable({
@@ -14,6 +17,7 @@ export async function doctorText(signal: AbortSignal): Promise<string> {
       },
     })
   const io = { stdout: sink(), stderr: sink(), env: process.env, signal }
-  await doctorCommand({ io, out: new Output(io, { json: false }), exitCode: 0 }).parseAsync([], { from: 'user' })
+  const context = { io, out: new Output(io, { json: false }), exitCode: 0 }
+  await doctorCommand(context, threads === undefined ? {} : { threads }).parseAsync([], { from: 'user' })
   return pieces.join('').trimEnd()
 }

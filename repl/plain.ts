@@ -7,6 +7,7 @@ import type { Stream } from './cli/output.js'
 import { isCommandLine } from './commands/command-line.js'
 import { doctorText } from './doctor-text.js'
 import { LineQueue } from './line-queue.js'
+import { progressText } from './session/progress-text.js'
 import { ReplSession, type SessionEvents } from './session/repl-session.js'
 
 export interface PlainOptions {
@@ -18,8 +19,9 @@ export interface PlainOptions {
   threads?: number
 }
 
-/** Seconds between two lines about a run. */
+/** Seconds between two lines about a run or a download, and before the first about a download. */
 const progressSeconds = 10
+const patienceSeconds = 1
 
 /** Milliseconds that a line which continues the block before it may come later: a program that waits for the answer gets it then. */
 const continuationMs = 50
@@ -49,7 +51,7 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   const session = await ReplSession.open({
     cwd,
     events,
-    doctor: doctorText,
+    doctor: signal => doctorText(signal, { threads }),
     canWalk: false,
     size: () => ({ columns: options.stdout.columns || 100, rows: options.stdout.rows || 32, color: false }),
     ...(device === undefined ? {} : { device }),
@@ -113,6 +115,16 @@ function followRuns({ lab }: ReplSession, { stderr }: PlainOptions): void {
     if (!run || record.kind !== 'train' || Date.now() - last < 1000 * progressSeconds) return
     last = Date.now()
     say(run.statusLine())
+  })
+  lab.events.on('warning', ({ message }) => say(`warning: ${message}`))
+  let label = ''
+  lab.events.on('progress', progress => {
+    // the first line comes when it takes longer than a moment
+    if (progress.label !== label) last = Date.now() - 1000 * (progressSeconds - patienceSeconds)
+    label = progress.label
+    if (Date.now() - last < 1000 * progressSeconds) return
+    last = Date.now()
+    say(progressText(progress))
   })
   lab.events.on('run', ({ run }) => {
     const tell = () => say(endLine(run))

@@ -64,6 +64,7 @@ describe('the published package', () => {
         "formatTable",
         "formatTensor",
         "forward",
+        "freeRunName",
         "fromTf",
         "full",
         "generate",

@@ -45,7 +45,7 @@ function completeArgument(command: Command, head: string, from: number, names: N
   const last = words.at(-1)
   const current = last && last.end === head.length ? last : { text: '', start: head.length, end: head.length }
   const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(current.text)
-  if (pair && Object.hasOwn(command.options, pair[1]!)) {
+  if (pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions)) {
     const values = optionValues(command, pair[1]!, pair[2]!, names)
     const candidates = values.map(value => ({ ...value, text: `${pair[1]}=${value.text}` }))
     return { candidates, start: current.start, end: current.end }
@@ -57,11 +57,19 @@ function completeArgument(command: Command, head: string, from: number, names: N
   const options = Object.entries(command.options)
     .filter(([name]) => name.startsWith(current.text) && !used.has(name))
     .map(([name, { about }]) => ({ text: `${name}=`, kind: 'option', detail: about }))
+  if (command.name === 'probe') options.push(...probeNames(current.text, used, names))
   return { candidates: [...values, ...options], start: current.start, end: current.end }
 }
 
+/** The probes of the session, which are measured on other data when they are named. */
+function probeNames(typed: string, used: ReadonlySet<string | undefined>, names: NameSources): Candidate[] {
+  const free = names.probes().filter(name => name.startsWith(typed) && !used.has(name))
+  return free.map(name => ({ text: `${name}=`, kind: 'probe', detail: 'on another dataset' }))
+}
+
 function optionValues(command: Command, option: string, typed: string, names: NameSources): Candidate[] {
-  const { kind, choices = [] } = command.options[option]!
+  const { kind, choices = [] } = command.options[option] ?? { kind: 'dataset' as const, choices: [] }
+  if (kind === 'dataset') return valuesOf('dataset', typed, names)
   if (kind === 'path') return paths(typed, names.cwd)
   return matching(choices, typed, 'value')
 }

@@ -8,6 +8,8 @@ export interface Candidate {
   kind: string
   /** A line about it; empty when nothing is known. */
   detail: string
+  /** Its documentation, shown while it is chosen. */
+  about?: string
 }
 
 export interface Completions {

@@ -1,13 +1,15 @@
 import { AsyncResource } from 'node:async_hooks'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Evaluator } from '../../kernel/evaluator/evaluator.js'
 import type { CellOutput, CellResult, MimeBundle, TextLook } from '../../kernel/evaluator/types.js'
+import { tableGlobals } from '../../kernel/lab-globals.js'
 import {
   datasetNames,
   devices,
   type Emitter,
   formatTable,
+  freeRunName,
   Lab,
   LabError,
   messageOf,
@@ -103,7 +105,7 @@ export class ReplSession {
       ...(threads === undefined ? {} : { threads }),
     })
     const textLook = () => lookFor(options.size())
-    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab }, textLook })
+    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab }, library: tableGlobals, textLook })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
     return session
@@ -162,6 +164,7 @@ export class ReplSession {
       text: match,
       kind: types?.[i]?.type ?? '',
       detail: types?.[i]?.signature ?? '',
+      about: types?.[i]?.documentation ?? '',
     }))
     return { candidates, start, end }
   }
@@ -319,7 +322,9 @@ export class ReplSession {
       doctor: async () => this.#print('output', await this.#options.doctor(this.#abort!.signal)),
       edit: async text => {
         if (!this.#options.edit) throw new LabError('COMMAND', ':edit needs a terminal')
-        return this.#options.edit(text)
+        return this.#options.edit(text).catch((error: unknown) => {
+          throw new LabError('COMMAND', messageOf(error))
+        })
       },
       setPrompt: text => this.#emit('prompt', { text }),
       openSteps: (first, prompt) => this.#openSteps(first, prompt),
@@ -351,11 +356,7 @@ export class ReplSession {
   }
 
   async #demo(): Promise<void> {
-    const free = (wanted: string) => {
-      let name = wanted
-      for (let n = 2; existsSync(join(this.lab.runsDir, name)); n++) name = `${wanted}-${n}`
-      return name
-    }
+    const free = (wanted: string) => freeRunName(this.lab.runsDir, wanted)
     const story = demoStory({ expansion: free('demo-expansion'), full: free('demo-full') })
     for (const { note, lines } of story) {
       this.#print('note', note)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import type { Lab, LabEvents } from '../../src/index.js'
+import type { Lab } from '../../src/index.js'
 import { exitCodes } from '../cli/exit.js'
 import { wantsColor } from '../cli/style.js'
 import { isCommandLine } from '../commands/command-line.js'
@@ -9,7 +9,6 @@ import { type Key, KeyParser } from '../editor/keys.js'
 import {
   emptyPrompt,
   type PromptEffect,
-  type PromptState,
   type PromptWorld,
   pressKey,
   showCompletions,
@@ -22,23 +21,15 @@ import { type Look, makeLook } from '../ui/look.js'
 import { frameOf, type View } from '../ui/view.js'
 import { describeSession } from './describe-session.js'
 import { editInEditor } from './external-editor.js'
+import { followLab } from './follow-lab.js'
 import { guardTerminal, terminalOf } from './guard-terminal.js'
-import type { TypedHistory } from './history-file.js'
 import { type Heavy, loadHeavy } from './load-heavy.js'
 import { loadInk } from './load-ink.js'
 import { inputLabel, paintPrint } from './paint-print.js'
 import { Screen } from './screen.js'
 import type { StepWalk } from './step-walk.js'
+import type { Question, TerminalOptions } from './terminal-types.js'
 import { TtyInput } from './tty-input.js'
-
-export interface TerminalOptions {
-  cwd: string
-  history: TypedHistory
-  /** Shown at the first prompt; Enter runs it. */
-  offer: string
-  device?: string
-  threads?: number
-}
 
 /** Milliseconds: an escape character alone is the key after this; loading waits for a pause in typing; redraws while a run goes on. */
 const escapeMs = 40
@@ -46,13 +37,6 @@ const pauseMs = 150
 const redrawMs = 100
 /** Milliseconds without a picture after which what is printed is shown at once: a cell that computes without a pause lets no later turn come. */
 const staleMs = 50
-
-interface Question {
-  label: string
-  isPassword: boolean
-  answer: (text: string) => void
-  state: PromptState
-}
 
 /** The session on a terminal: keys in, frames and printed lines out. */
 export class TerminalRepl {
@@ -68,6 +52,8 @@ export class TerminalRepl {
   #hint = ''
   /** What a run says it is doing. */
   #phase = ''
+  /** How far the cell is that runs. */
+  #progress = ''
   #about = ''
   #unfinished = ''
   #running: { text: string; since: number; waiting: number } | null = null
@@ -148,7 +134,7 @@ export class TerminalRepl {
       edit: text => this.#edit(text),
       canWalk: true,
       size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows, color: this.#color }),
-      doctor: doctorText,
+      doctor: signal => doctorText(signal, { threads }),
       ...(device === undefined ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     })
@@ -168,6 +154,7 @@ export class TerminalRepl {
       this.#schedule()
     })
     events.on('running', ({ text, waiting }) => {
+      this.#progress = ''
       this.#running = text === null ? null : { text, since: Date.now(), waiting }
       if (text !== null) this.#tick()
       this.#schedule()
@@ -184,26 +171,24 @@ export class TerminalRepl {
     events.on('leave', () => void this.#leave(0))
   }
 
-  /** What the run does is shown at most ten times a second. */
   #followLab(lab: Lab): void {
-    const soon = () => {
-      this.#redrawTimer ??= setTimeout(() => {
-        this.#redrawTimer = undefined
-        this.#draw()
-      }, redrawMs)
-    }
-    const names: (keyof LabEvents)[] = ['record', 'state', 'run', 'status']
-    for (const name of names) lab.events.on(name, soon)
-    lab.events.on('status', ({ message }) => {
-      this.#phase = message
-    })
-    lab.events.on('warning', ({ message }) => this.#print(this.#look.yellow(`warning: ${message}`)))
-    lab.events.on('run', ({ run }) => {
-      const tell = () => {
-        this.#print(this.#look.bold(run.statusLine()))
-        soon()
-      }
-      run.then(tell, tell)
+    followLab(lab, {
+      // at most ten times a second
+      onChange: () => {
+        this.#redrawTimer ??= setTimeout(() => {
+          this.#redrawTimer = undefined
+          this.#draw()
+        }, redrawMs)
+      },
+      onPhase: text => {
+        this.#phase = text
+      },
+      onProgress: text => {
+        this.#progress = text
+        if (this.#runState()) this.#phase = text
+      },
+      onWarning: text => this.#print(this.#look.yellow(`warning: ${text}`)),
+      onEnd: line => this.#print(this.#look.bold(line)),
     })
   }
 
@@ -298,10 +283,7 @@ export class TerminalRepl {
         this.#submit(':help')
         break
       case 'openEditor':
-        void this.#edit(this.#prompt.buffer.text).then(text => {
-          if (text !== null) this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text.trimEnd()) }
-          this.#draw()
-        })
+        void this.#editPrompt()
         break
       case 'suspend':
         void this.#suspend()
@@ -360,10 +342,22 @@ export class TerminalRepl {
 
   async #edit(text: string): Promise<string | null> {
     this.#screen.close()
-    const edited = await this.#input.lend(() => editInEditor(text, process.env))
-    this.#screen.open()
+    try {
+      return await this.#input.lend(() => editInEditor(text, process.env))
+    } finally {
+      this.#screen.open()
+      this.#draw()
+    }
+  }
+
+  async #editPrompt(): Promise<void> {
+    try {
+      const text = await this.#edit(this.#prompt.buffer.text)
+      if (text !== null) this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text.trimEnd()) }
+    } catch (error) {
+      this.#hint = (error as Error).message
+    }
     this.#draw()
-    return edited
   }
 
   /** Ctrl-Z: back to the shell until it says `fg`. */
@@ -489,7 +483,7 @@ export class TerminalRepl {
   #runningView(): View['running'] {
     if (!this.#running) return null
     const { text, since, waiting } = this.#running
-    return { text, seconds: Math.floor((Date.now() - since) / 1000), waiting }
+    return { text, seconds: Math.floor((Date.now() - since) / 1000), waiting, progress: this.#progress }
   }
 
   #runState(): View['run'] {

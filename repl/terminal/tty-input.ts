@@ -44,6 +44,8 @@ export interface TtyInputOptions {
   onEnd: () => void
 }
 
+const doNothing = () => {}
+
 /** Reads the controlling terminal in raw mode. */
 export class TtyInput {
   readonly #worker: Worker
@@ -52,6 +54,8 @@ export class TtyInput {
 
   constructor({ onText, onEnd }: TtyInputOptions) {
     process.stdin.setRawMode(true)
+    // in raw mode Ctrl-C is a key; while the terminal is lent it is a signal, which is meant for the other program
+    process.on('SIGINT', doNothing)
     this.#worker = new Worker(reader, { eval: true, workerData: this.#answered, execArgv: [] })
     this.#worker.on('message', (message: string | null | object) => {
       if (message === null) onEnd()
@@ -84,6 +88,7 @@ export class TtyInput {
     const ended = new Promise(resolve => this.#worker.once('exit', resolve))
     this.#worker.postMessage('end')
     await ended
+    process.off('SIGINT', doNothing)
     process.stdin.setRawMode(false)
   }
 

@@ -23,7 +23,7 @@ export interface View {
   formats: NumberFormats | null
   prompt: { text: string; cursor: number; label: string; suggestion: string; spans: readonly Span[] }
   menu: Menu | null
-  /** Signature and documentation of what the cursor is on or the menu offers; empty without. */
+  /** Signature and documentation of what the cursor is on; empty without. The menu has that of the chosen candidate. */
   about: string
   search: { query: string; isFound: boolean } | null
   run: RunState | null
@@ -31,7 +31,8 @@ export interface View {
   phase: string
   /** The line that a cell has begun to write. */
   unfinished: string
-  running: { text: string; seconds: number; waiting: number } | null
+  /** `progress`: how far it is; empty when it does not say. */
+  running: { text: string; seconds: number; waiting: number; progress: string } | null
   /** What the session is: model, blocks, device. */
   session: string
   /** Said once, until the next key. */
@@ -115,9 +116,10 @@ function menuTexts({ candidates, chosen }: Menu, { look, columns }: View): strin
   return left > 0 ? [...lines, look.dim(`  … ${left} more`)] : lines
 }
 
-function aboutTexts({ about, look, columns }: View): string[] {
-  if (about === '') return []
-  const lines = about.split('\n').filter(line => line.trim() !== '')
+function aboutTexts({ about, menu, look, columns }: View): string[] {
+  const text = menu?.candidates[menu.chosen]?.about ?? about
+  if (text === '') return []
+  const lines = text.split('\n').filter(line => line.trim() !== '')
   return lines.slice(0, aboutLines).map((line, i) => cut(i === 0 ? look.cyan(line) : look.dim(line), columns - 1))
 }
 
@@ -130,7 +132,10 @@ function statusLine(view: View): string {
   if (hint !== '') return cut(look.yellow(hint), columns - 1)
   if (running) {
     const waits = running.waiting > 0 ? `, ${running.waiting} waiting` : ''
-    return cut(look.dim(`running ${running.text}  ${running.seconds} s${waits}   Ctrl-C stops it`), columns - 1)
+    return cut(
+      look.dim(`${running.progress || `running ${running.text}`}  ${running.seconds} s${waits}   Ctrl-C stops it`),
+      columns - 1,
+    )
   }
   const keys = 'Tab complete  Ctrl-R search  :help'
   const gap = columns - 1 - textWidth(session) - keys.length

@@ -140,7 +140,7 @@ describe('completion', () => {
     datasets: () => ['demo/code'],
     layers: () => 2,
     parameters: () => ['model.embed_tokens.weight'],
-    probes: () => [],
+    probes: () => ['general', 'code'],
   }
   const texts = (line: string) => completeCommand(line, line.length, names).candidates.map(one => one.text)
 
@@ -157,6 +157,9 @@ describe('completion', () => {
     [':freeze model', ['model.embed_tokens.weight']],
     [':gate 0.5 ', ['0', '1']],
     [':help tra', ['train']],
+    [':probe ', ['maxTokens=', 'general=', 'code=']],
+    [':probe general=x g', []],
+    [':probe other=d', ['other=demo/code']],
     [':nothing ', []],
   ])('%s', (line, expected) => expect(texts(line)).toEqual(expected))
 

@@ -101,6 +101,14 @@ describe('the session without a terminal', () => {
     expect(sources).toContain('// :load demo\nawait lab.load("demo")')
   })
 
+  it('tells of warnings, and how far a long download is', async () => {
+    const { stderr } = await run(
+      'lab.events.emit("warning", { message: "low disk" }); let far = (done: number) => lab.events.emit("progress", { label: "downloading x", done, total: 10 })',
+      'far(1); await new Promise(resolve => setTimeout(resolve, 1100)); far(3); far(4)',
+    )
+    expect(stderr).toBe('warning: low disk\ndownloading x 30 %\n')
+  })
+
   it('waits for a run that was started, and says how it went', async () => {
     const { code, stdout, stderr } = await run(
       ':load demo',

@@ -43,6 +43,10 @@ describe('a session', () => {
     expect(rows.join('\n')).toMatch(/^n +number +3$/m)
   })
 
+  it('has the tables of the kernel', async () => {
+    expect(await run('aq.table({ a: [1, 2] }).numRows()')).toBe('2')
+  })
+
   it('stops the doctor', async () => {
     const ended = session.submit(':doctor')
     await vi.waitFor(() => expect(session.isRunning).toBe(true))

@@ -219,6 +219,32 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/Out\[\d\]: 43/)
   })
 
+  it('says so when the editor cannot be started', async () => {
+    const terminal = await session({ env: { EDITOR: 'no-such-editor', VISUAL: '' } })
+    terminal.type('const kept = 1')
+    terminal.keys('F2')
+    await terminal.until(/const kept = 1\n[\s\S]*cannot start the editor no-such-editor/)
+    terminal.keys('C-c')
+    terminal.type(':edit\r')
+    await terminal.until(/In \[1\]: :edit\ncannot start the editor no-such-editor/)
+    terminal.type('1 + 1\r')
+    await terminal.until(/Out\[1\]: 2/)
+  })
+
+  it('a Ctrl-C in the editor is for the editor', async () => {
+    const editor = join(cwd, 'slow-editor.sh')
+    writeFileSync(editor, '#!/bin/sh\ntrap "echo \'3 * 7\' > $1; exit 0" INT\necho waiting\nsleep 60 & wait\n', {
+      mode: 0o755,
+    })
+    const terminal = await session({ env: { EDITOR: editor, VISUAL: '' } })
+    terminal.keys('F2')
+    await terminal.until(/^waiting$/m)
+    terminal.keys('C-c')
+    await terminal.until(/In \[1\]: 3 \* 7/)
+    terminal.keys('Enter')
+    await terminal.until(/Out\[1\]: 21/)
+  })
+
   it('trains behind a prompt that stays usable, in a panel lower than the terminal', async () => {
     const terminal = await session({ env: { NO_COLOR: '1' } })
     terminal.type(':load demo\r:expand groups=3\r:verify The river ran\r')

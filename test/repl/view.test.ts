@@ -101,6 +101,15 @@ describe('the screen', () => {
     ])
   })
 
+  it('shows how far it is, and the documentation of the chosen candidate', () => {
+    const running = { text: ':load hf://a/b', seconds: 3, waiting: 0, progress: 'downloading hf://a/b 45 %' }
+    expect(frameOf({ ...base, running }).lines.at(-1)).toMatch(/^downloading hf:\/\/a\/b 45 % {2}3 s {3}Ctrl-C/)
+    const candidates = [{ text: 'a', kind: 'method', detail: '', about: 'what a does' }, ...menu!.candidates]
+    const shown = (chosen: number) => frameOf({ ...base, menu: { ...menu!, candidates, chosen } }).lines.join('\n')
+    expect(shown(0)).toContain('what a does')
+    expect(shown(1)).not.toContain('what a does')
+  })
+
   it('shows a run: step, loss, speed, time left, memory, and a curve of every probe with its change', () => {
     const { lastFrame } = frameFor({ ...base, columns: 100, rows: 40, run })
     const frame = lastFrame()!

@@ -1,10 +1,10 @@
 /** The main job of the lab on the embedded demo, from the base model to the plot of what was forgotten. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import {
   formatCount,
   formatDuration,
+  freeRunName,
   LabError,
   loadRecipe,
   modelFolder,
@@ -45,18 +45,10 @@ export function demoCommand(context: CommandContext): Command {
     .action(async (options: Options) => demo(context, options))
 }
 
-/** `runs/demo`, or the first of `runs/demo-2`, `runs/demo-3`, ... that is free. */
-function freeDirectory(): string {
-  const wanted = join('runs', 'demo')
-  let dir = wanted
-  for (let n = 2; existsSync(dir); n++) dir = `${wanted}-${n}`
-  return dir
-}
-
 async function demo(context: CommandContext, options: Options): Promise<void> {
   const { out } = context
   const started = Date.now()
-  const dir = options.out ?? freeDirectory()
+  const dir = options.out ?? join('runs', freeRunName('runs', 'demo'))
   const recipe = loadRecipe(options.recipe)
   if (recipe.model === undefined || recipe.expansion === undefined)
     throw usageError(`${options.recipe}: the demo needs a recipe with "model" and "expansion"`)

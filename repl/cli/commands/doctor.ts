@@ -9,6 +9,7 @@ import {
   blockCacheDirectory,
   createEngine,
   devices,
+  type EngineOptions,
   formatBytes,
   hubCacheDirectory,
   messageOf,
@@ -45,22 +46,23 @@ interface Check {
   advice: string | null
 }
 
-export function doctorCommand(context: CommandContext): Command {
+/** @param engineOptions of the session that is asked in: engines of one process have to share their threads */
+export function doctorCommand(context: CommandContext, engineOptions: EngineOptions = {}): Command {
   return new Command('doctor')
     .summary('what this machine has and what is missing')
     .description('Looks at the machine, tries every engine, and says what is missing and how to get it.')
     .addHelpText('after', examples)
-    .action(async () => doctor(context))
+    .action(async () => doctor(context, engineOptions))
 }
 
-async function doctor(context: CommandContext): Promise<void> {
+async function doctor(context: CommandContext, engineOptions: EngineOptions): Promise<void> {
   const { out, io } = context
   const report = {
     version: packageVersion(),
     machine: await machine(),
     checks: [
       nodeCheck(),
-      ...(await engineChecks(io.signal)),
+      ...(await engineChecks(io.signal, engineOptions)),
       ...(await tokenizerChecks(io.signal)),
       demoCheck(),
       ...notebookChecks(io.env),
@@ -127,18 +129,18 @@ async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Pr
 const reinstall = 'Install the packages again: npm ci (or npm install llama-pro-lab).'
 
 /** Every engine multiplies two small matrices. */
-async function engineChecks(signal: AbortSignal): Promise<Check[]> {
+async function engineChecks(signal: AbortSignal, engineOptions: EngineOptions): Promise<Check[]> {
   const checks: Check[] = []
   for (const name of devices) {
     const required = !optionalDevices.includes(name)
     const advice = required ? reinstall : `Needed only for --device ${name}.`
-    checks.push(await check({ name: `engine ${name}`, required, advice, signal }, () => tryEngine(name)))
+    checks.push(await check({ name: `engine ${name}`, required, advice, signal }, () => tryEngine(name, engineOptions)))
   }
   return checks
 }
 
-async function tryEngine(name: string): Promise<string> {
-  const engine = createEngine(name)
+async function tryEngine(name: string, options: EngineOptions): Promise<string> {
+  const engine = createEngine(name, options)
   try {
     const matrix = tensor([
       [1, 2],
