@@ -181,7 +181,7 @@ const engines: Compared[] = [
     name: 'webgpu:swiftshader',
     fault: noSwiftShader,
     start: () => webGpuEngine('webgpu:swiftshader'),
-    wholeCases: ['llama-gqa-tied-sharded', 'mistral-sliding'],
+    wholeCases: ['llama-gqa-tied-sharded'],
   },
 ]
 

@@ -103,7 +103,7 @@ describe('the session without a terminal', () => {
 
   it('tells of warnings, and how far a long download is', async () => {
     const { stderr } = await run(
-      'lab.events.emit("warning", { message: "low disk" }); let far = (done: number) => lab.events.emit("progress", { label: "downloading x", done, total: 10 })',
+      'lab.events.emit("warning", { message: "low disk" }); let far = (done: number) => lab.events.emit("progress", { label: "downloading x", done, total: 10, unit: "count" })',
       'far(1); await new Promise(resolve => setTimeout(resolve, 1100)); far(3); far(4)',
     )
     expect(stderr).toBe('warning: low disk\ndownloading x 30 %\n')
