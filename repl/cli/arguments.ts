@@ -82,7 +82,9 @@ export function deviceOption(): Option {
 
 /** `--threads`. */
 export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads that compute (default: one a core)').argParser(wholeNumber(1))
+  return new Option('--threads <n>', 'threads that compute (default: LLAMA_PRO_THREADS, else one a core)').argParser(
+    wholeNumber(1),
+  )
 }
 
 /** `--precision`. */

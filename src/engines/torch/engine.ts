@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os'
 import type { HostArray } from '../../tensor/dtype.js'
 import { bytesPerElement, viewAs } from '../../tensor/dtype.js'
 import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { internal, LabError } from '../../util/errors.js'
+import { defaultThreads } from '../../util/threads.js'
 import { flopsOf } from './flops.js'
 import { fuseCrossEntropy } from './fuse.js'
 import type { CompileMode, Request, Response, TorchPrecision, WorkerDescription } from './protocol.js'
@@ -15,7 +15,7 @@ import { torchWorkingBytes } from './working-bytes.js'
 export interface TorchEngineOptions {
   /** PyTorch device: `cpu` (default), `cuda`, `cuda:1`, `mps`. */
   device?: string
-  /** Threads that compute on a CPU (default: one a core). */
+  /** Threads that compute on a CPU (default: `LLAMA_PRO_THREADS`, else one a core). */
   threads?: number
   /**
    * `f32` (default), or `bf16`: products of matrices and attention in bf16 with accumulation in f32, over the variables as they are
@@ -74,7 +74,7 @@ export class TorchEngine implements Engine {
   #closed: LabError | null = null
 
   constructor(options: TorchEngineOptions = {}) {
-    const { device = 'cpu', threads = availableParallelism(), precision = 'f32', compile = 'auto' } = options
+    const { device = 'cpu', threads = defaultThreads(), precision = 'f32', compile = 'auto' } = options
     if (!Number.isInteger(threads) || threads < 1)
       throw new LabError('ENGINE', `torch: expected threads >= 1, got ${threads}`)
     this.device = device
