@@ -3,9 +3,8 @@ import type { ByteSource } from '../util/byte-source.js'
 import { openLocalFile } from '../util/byte-source.js'
 import { sha256 } from '../util/canonical-json.js'
 import { LabError, messageOf } from '../util/errors.js'
-import type { RetryEvent } from '../util/retry.js'
 import { findFiles, resolvePath } from './glob.js'
-import { hubFiles, type RemoteFiles } from './hub-files.js'
+import { hubFiles, type OpenOptions, type RemoteFiles } from './hub-files.js'
 import { DATA_FORMATS, type DataFormat, type DatasetManifest } from './manifest.js'
 
 /** One shard of a dataset. */
@@ -26,7 +25,7 @@ export interface Dataset {
   files: DatasetFile[]
   textField: string
   filters: DatasetManifest['filters']
-  open(fileIndex: number, onRetry?: (event: RetryEvent) => void): Promise<ByteSource>
+  open(fileIndex: number, options?: OpenOptions): Promise<ByteSource>
 }
 
 /**
@@ -54,10 +53,10 @@ export async function resolveDataset(
     files,
     textField,
     filters,
-    open: (index, onRetry) => {
+    open: (index, options) => {
       const { path } = files[index]!
       if (!isRemote(path)) return openLocalFile(resolvePath(baseDir, path))
-      return remote.open(path, onRetry)
+      return remote.open(path, options)
     },
   }
 }

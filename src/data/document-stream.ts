@@ -92,6 +92,8 @@ export interface DocumentStreamOptions {
   excludeHashes?: ReadonlySet<string>
   maxLineBytes?: number
   maxRowGroupBytes?: number
+  /** Ends waiting for the network. */
+  signal?: AbortSignal
   events?: DocumentEventSink
 }
 
@@ -204,10 +206,10 @@ export class DocumentStream {
   }
 
   async #openShard(): Promise<AsyncGenerator<ShardRecord>> {
-    const { dataset, events, maxLineBytes, maxRowGroupBytes } = this.#options
+    const { dataset, events, maxLineBytes, maxRowGroupBytes, signal } = this.#options
     const { path, byteLength, format } = this.#file
     const onRetry = (event: RetryEvent) => events?.emit('retry', { ...event, source: dataset.name, path })
-    const source = await dataset.open(this.#order[this.#state.shard]!, onRetry)
+    const source = await dataset.open(this.#order[this.#state.shard]!, { onRetry, ...(signal ? { signal } : {}) })
     if (source.byteLength !== byteLength)
       throw new ShardFault(
         'changed',

@@ -1,4 +1,5 @@
 /** The data part of a run: tokenizer, probes, and the stream of batches that never contains a probe's documents. */
+import type { HubEvent } from '../checkpoint/hub-client.js'
 import type { Dataset } from '../data/dataset.js'
 import { hubFiles, type RemoteFiles } from '../data/hub-files.js'
 import { type Loader, type LoaderEvents, openLoader } from '../data/loader.js'
@@ -16,15 +17,18 @@ export interface RunData {
   readonly probes: readonly Probe[]
   /** Pinned paths of every file of every source, for run.json. */
   readonly sources: readonly { name: string; hash: string; weight: number; files: string[] }[]
-  /** Opens the stream, from the start or after the batch that carried `state`. */
+  /** Opens the stream, from the start or after the batch that carried `state`. It waits out long outages of the network. */
   openLoader(state?: unknown): Loader
   /** Ends the tokenizer's threads; dispose loaders first. */
   dispose(): Promise<void>
 }
 
+/** Retries while training: a run of days waits for about half an hour (each retry is told) before an outage ends it. */
+const patient = { maxAttempts: 70, capMs: 60_000 }
+
 /**
  * @param tokenizerPath directory or file of the tokenizer
- * @param signal ends the opening; what is read later is read to its end, so that a run that stops can write its checkpoint
+ * @param signal ends the opening; what is read later ends when its loader is disposed
  * @throws the signal's reason when aborted
  */
 export async function openRunData(
@@ -45,7 +49,8 @@ export async function openRunData(
     const { bosTokenId, eosTokenId } = tokenizer
     const { seqLen, windowDocs, onBadShard, onBadDocument } = recipe.data
     const probes = await openProbes(recipe, { tokenize: tokenizeNow, bosTokenId, eosTokenId }, stoppable)
-    const sources = await openSources(recipe, { list: stoppable.list, open: hubFiles().open })
+    const reading = hubFiles({ retry: patient, onEvent: cacheNotice(runEvents) })
+    const sources = await openSources(recipe, { list: stoppable.list, open: reading.open })
     signal?.throwIfAborted()
     const excludeHashes = new Set(probes.flatMap(probe => [...probe.documentHashes]))
     const common = {
@@ -81,6 +86,7 @@ export async function openRunData(
     }
   } catch (error) {
     await pool.dispose()
+    signal?.throwIfAborted()
     throw error
   }
 }
@@ -110,6 +116,17 @@ function openSources(
     return { manifest: await openDataset(manifest, options), weight }
   }
   return Promise.all(sources.map(open))
+}
+
+/** Warns once of a cache that cannot be written; every shard would tell it again. */
+function cacheNotice(events: Emitter<RunEvents>): (event: HubEvent) => void {
+  let isTold = false
+  return event => {
+    if (event.kind !== 'uncached' || isTold) return
+    isTold = true
+    const message = `what is read from the hub cannot be cached, so later epochs fetch it again: ${event.reason}`
+    events.emit('warning', { message })
+  }
 }
 
 /** What the loader reports, as warnings of the run. */
