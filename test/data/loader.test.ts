@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Dataset } from '../../src/data/dataset.js'
 import { documentHash } from '../../src/data/document-id.js'
 import { ShardFault } from '../../src/data/fault.js'
+import { leftOutText } from '../../src/data/left-out.js'
 import { type Batch, openLoader } from '../../src/data/loader.js'
 import { LabError } from '../../src/util/errors.js'
 import {
@@ -213,6 +214,7 @@ describe('exclusion', () => {
       const batches = await takeBatches(loader, 60)
       expect(loader.report().map(r => r.excluded)).toEqual([expect.any(Number), expect.any(Number)])
       expect(loader.report()[0]!.excluded).toBeGreaterThanOrEqual(2)
+      expect(leftOutText(loader.report()[0]!)).toMatch(/^\d+ documents used; left out: \d+ of the probes$/)
       return batches
     })
     const rest = await withLoader({ ...options, state: first.at(-1)!.state }, loader => takeBatches(loader, 60))
@@ -232,9 +234,10 @@ describe('exclusion', () => {
     })
     writeShard(folder, 'empty.jsonl.zst', [])
     const empty = await dataset(folder, { name: 'empty', files: 'empty.jsonl.zst' })
-    await withLoader({ sources: [{ manifest: empty, weight: 1 }] }, loader =>
-      expect(loader.next()).rejects.toMatchObject({ code: 'DATA_SOURCE_EMPTY' }),
-    )
+    await withLoader({ sources: [{ manifest: empty, weight: 1 }] }, async loader => {
+      await expect(loader.next()).rejects.toMatchObject({ code: 'DATA_SOURCE_EMPTY' })
+      expect(leftOutText(loader.report()[0]!)).toBeNull()
+    })
   })
 
   it('documents that give no tokens do not hang it', async () => {
@@ -284,6 +287,7 @@ describe('bad input', () => {
       const level = onBadShard === 'warn' ? 'warn' : 'info'
       expect(events[0]).toMatchObject({ source: 'damaged', path: '0-cut.jsonl.zst', reason: 'truncated', level })
       expect(loader.report()[0]!.badShards).toEqual({ truncated: events.length })
+      expect(leftOutText(loader.report()[0]!)).toMatch(/left out: \d+ bad shards? \(truncated \d+\)$/)
       expect(batches.at(-1)!.state.sources[0]!.shuffle.start.skips).toEqual({
         '0-cut.jsonl.zst': { record: expect.any(Number), reason: 'truncated' },
       })
@@ -397,6 +401,7 @@ describe('bad input', () => {
         const events: { record: number; reason: string }[] = []
         loader.events.on('badDocument', event => events.push(event))
         await loader.next()
+        expect(leftOutText(loader.report()[0]!)).toMatch(/left out: \d+ bad \(json \d+, field \d+\)$/)
         expect(events.slice(0, 2)).toMatchObject([
           { record: 1, reason: 'json', level: 'warn' },
           { record: 2, reason: 'field', level: 'warn' },

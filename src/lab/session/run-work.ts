@@ -81,7 +81,7 @@ async function holding(
 /** The result of a run that was stopped while its data were opened. */
 function stoppedBefore({ records, steps }: TrainingRun): RunResult {
   const { step, tokens, seconds } = records.at(-1) ?? { step: 0, tokens: 0, seconds: 0 }
-  return { status: 'interrupted', step, tokens, seconds, steps, modelDir: null, probes: [] }
+  return { status: 'interrupted', step, tokens, seconds, steps, modelDir: null, probes: [], sources: [] }
 }
 
 interface TrainParts {
