@@ -17,6 +17,8 @@ export interface RunData {
   readonly probes: readonly Probe[]
   /** Pinned paths of every file of every source, for run.json. */
   readonly sources: readonly { name: string; hash: string; weight: number; files: string[] }[]
+  /** {@link Dataset.sampleLocalFiles} of every source by its name. */
+  readonly samples: Readonly<Record<string, string>>
   /** Opens the stream, from the start or after the batch that carried `state`. It waits out long outages of the network. */
   openLoader(state?: unknown): Loader
   /** Ends the tokenizer's threads; dispose loaders first. */
@@ -51,6 +53,11 @@ export async function openRunData(
     const probes = await openProbes(recipe, { tokenize: tokenizeNow, bosTokenId, eosTokenId }, stoppable)
     const reading = hubFiles({ retry: patient, onEvent: cacheNotice(runEvents) })
     const sources = await openSources(recipe, { list: stoppable.list, open: reading.open })
+    const samples: Record<string, string> = {}
+    for (const { manifest } of sources) {
+      signal?.throwIfAborted()
+      samples[manifest.name] = await manifest.sampleLocalFiles()
+    }
     signal?.throwIfAborted()
     const excludeHashes = new Set(probes.flatMap(probe => [...probe.documentHashes]))
     const common = {
@@ -65,6 +72,7 @@ export async function openRunData(
     return {
       tokenizer,
       probes,
+      samples,
       sources: sources.map(({ manifest: { name, hash, files }, weight }) => ({
         name,
         hash,

@@ -6,6 +6,7 @@ import { documentFilter } from '../../src/data/filter.js'
 import { findFiles } from '../../src/data/glob.js'
 import { hubFiles, type RemoteFiles } from '../../src/data/hub-files.js'
 import { loadManifest, parseManifest } from '../../src/data/manifest.js'
+import { SAMPLE_BYTES, sampleHash } from '../../src/data/sample-hash.js'
 import { repositoryRoot } from '../support/shared.js'
 import { memorySource, temporaryFolder } from './helpers.js'
 
@@ -88,6 +89,25 @@ describe('manifest', () => {
     const before = await hashOf({ files: 'a/grows.jsonl' })
     writeFileSync(join(folder, 'a/grows.jsonl'), 'xy')
     expect(await hashOf({ files: 'a/grows.jsonl' })).not.toBe(before)
+  })
+
+  it('samples see an edit of the same size at head, middle and tail, and leave the hash, and so the order, alone', async () => {
+    const path = join(folder, 'a/sampled.jsonl')
+    const content = Buffer.alloc(5 * SAMPLE_BYTES, 'x')
+    writeFileSync(path, content)
+    const resolved = await resolveDataset(parse({ files: 'a/sampled.jsonl' }))
+    const before = await resolved.sampleLocalFiles()
+    expect(await resolved.sampleLocalFiles()).toBe(before)
+    for (const at of [0, content.byteLength >> 1, content.byteLength - 1]) {
+      const edited = Buffer.from(content)
+      edited[at] = 0x79
+      writeFileSync(path, edited)
+      const now = await resolveDataset(parse({ files: 'a/sampled.jsonl' }))
+      expect(await now.sampleLocalFiles()).not.toBe(before)
+      expect(now.hash).toBe(resolved.hash)
+    }
+    const small = memorySource(Buffer.from('abc'))
+    expect(await sampleHash(small)).not.toBe(await sampleHash(memorySource(Buffer.from('abd'))))
   })
 
   it('says which pattern matches nothing, which name tells no format, and how to reach hf:// files', async () => {
