@@ -10,6 +10,7 @@ import type { Recipe } from '../train/recipe.js'
 import { Emitter } from '../util/emitter.js'
 import { formatDuration } from '../util/format.js'
 import { dataFileNames, openDataset } from './open-dataset.js'
+import { filesOfRun, pinnedTo } from './pinned-sources.js'
 import type { RunEvents } from './run-events.js'
 
 export interface RunData {
@@ -31,12 +32,17 @@ const patient = { maxAttempts: 70, capMs: 60_000 }
 /**
  * @param tokenizerPath directory or file of the tokenizer
  * @param signal ends the opening; what is read later ends when its loader is disposed
+ * @param resumed directory of the run that goes on: data on the hub are those that it was started with
  * @throws the signal's reason when aborted
  */
 export async function openRunData(
   recipe: Recipe,
   tokenizerPath: string,
-  { events: runEvents, signal }: { events: Emitter<RunEvents>; signal?: AbortSignal | undefined },
+  {
+    events: runEvents,
+    signal,
+    resumed,
+  }: { events: Emitter<RunEvents>; signal?: AbortSignal | undefined; resumed?: string | undefined },
 ): Promise<RunData> {
   const events = loaderEvents(runEvents)
   const stoppable = hubFiles(signal ? { signal } : {})
@@ -50,9 +56,12 @@ export async function openRunData(
     }
     const { bosTokenId, eosTokenId } = tokenizer
     const { seqLen, windowDocs, onBadShard, onBadDocument } = recipe.data
-    const probes = await openProbes(recipe, { tokenize: tokenizeNow, bosTokenId, eosTokenId }, stoppable)
+    const known = resumed === undefined ? [] : filesOfRun(resumed)
+    const encoding = { tokenize: tokenizeNow, bosTokenId, eosTokenId }
+    // probes are often of the repository of a source; the run tells when they are not the ones of its start
+    const probes = await openProbes(recipe, encoding, pinnedTo(known.flat(), stoppable))
     const reading = hubFiles({ retry: patient, onEvent: cacheNotice(runEvents) })
-    const sources = await openSources(recipe, { list: stoppable.list, open: reading.open })
+    const sources = await openSources(recipe, { list: stoppable.list, open: reading.open }, known)
     const samples: Record<string, string> = {}
     for (const { manifest } of sources) {
       signal?.throwIfAborted()
@@ -116,12 +125,13 @@ async function openProbes(
 function openSources(
   { data: { sources } }: Recipe,
   remote: RemoteFiles,
+  known: readonly string[][],
 ): Promise<{ manifest: Dataset; weight: number }[]> {
   const names = dataFileNames(sources.map(source => source.manifest))
   const open = async ({ manifest, subset, weight }: (typeof sources)[number], i: number) => {
     const name = names[i]
-    const options = { remote, ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
-    return { manifest: await openDataset(manifest, options), weight }
+    const naming = { ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
+    return { manifest: await openDataset(manifest, { ...naming, remote: pinnedTo(known[i] ?? [], remote) }), weight }
   }
   return Promise.all(sources.map(open))
 }

@@ -97,7 +97,8 @@ interface TrainParts {
 
 async function train({ run, control, engine, device, tokenizerPath, build, resume }: TrainParts): Promise<RunResult> {
   const { recipe, dir, events } = run
-  const data = await openRunData(recipe, tokenizerPath, { events, signal: control.signal })
+  const resumed = resume ? dir : undefined
+  const data = await openRunData(recipe, tokenizerPath, { events, signal: control.signal, resumed })
   let base: Model | null = null
   try {
     const { live, built } = await build(data)
