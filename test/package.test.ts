@@ -80,6 +80,7 @@ describe('the published package', () => {
         "layerMapText",
         "layerMapsOfPlan",
         "layerOf",
+        "leftOutText",
         "lessonNames",
         "lessonSvg",
         "lessonText",

@@ -1,5 +1,6 @@
 /** What a run tells while it goes on and when it has ended. */
 import type { QuantizedWeight } from '../checkpoint/load-model.js'
+import type { SourceReport } from '../data/loader.js'
 import type { MetricRecord, ProbeRecord } from '../train/metric-record.js'
 import type { Recipe } from '../train/recipe.js'
 
@@ -50,6 +51,8 @@ export interface RunResult {
   /** The trained model as a Hugging Face directory; null when interrupted. */
   readonly modelDir: string | null
   readonly probes: readonly ProbeSummary[]
+  /** What was read of every source since the start of the run, and what of it was left out; empty when it did not come to training. */
+  readonly sources: readonly SourceReport[]
 }
 
 export interface ProbeSummary {

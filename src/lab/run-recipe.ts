@@ -37,7 +37,7 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
     try {
       events.emit('status', { message: 'opening probes and data' })
       const { dir, pinned, tokenizerPath } = await recipeFiles(recipe, { events, signal })
-      data = await openRunData(recipe, tokenizerPath, { events, signal })
+      data = await openRunData(recipe, tokenizerPath, { events, signal, resumed: resume ? out : undefined })
       events.emit('status', { message: 'loading the model' })
       const built = await buildRunModel(recipe, dir, engine, data.tokenizer)
       const parts = { engine, built, data, pinned, tokenizerPath, events }

@@ -87,7 +87,8 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     } catch (error) {
       if (!signal?.aborted) throw error
       const { step: done, tokens, seconds } = checkpoint?.state ?? start
-      return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
+      const nothing = { modelDir: null, probes: [], sources: [] }
+      return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, ...nothing }
     }
     const recipeHash = identity.recipe
     const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
@@ -117,7 +118,7 @@ async function runSteps(
   { recipe, out, resume, tensorboard = false, signal, beforeStep }: TrainRunOptions,
   { built: { model, trainable }, data, events }: RunParts,
   { step, monitor, recipeHash, from, dataState }: Begun,
-): Promise<Position & { status: RunResult['status'] }> {
+): Promise<Position & Pick<RunResult, 'status' | 'sources'>> {
   const metrics = openMetrics(out, resume, from)
   let loader: Loader | null = null
   let board: TensorBoardWriter | null = null
@@ -138,7 +139,7 @@ async function runSteps(
     trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
     events.emit('status', { message: 'training' })
     const status = await trainer.run(signal)
-    return { status, ...trainer.position }
+    return { status, ...trainer.position, sources: loader.report() }
   } finally {
     await loader?.dispose()
     metrics.close()

@@ -48,6 +48,7 @@ const dataSchema = z.strictObject({
   seqLen: count,
   /** Documents shuffled together. */
   windowDocs: count.default(2048),
+  /** What a shard with bad content does; one that cannot be reached (network, disk, access) always stops the run. */
   onBadShard: z.enum(['error', 'warn', 'skip']).default('error'),
   onBadDocument: z.enum(['error', 'warn', 'skip']).default('error'),
 })

@@ -3,7 +3,7 @@ import { liveControls } from '../../src/lab/session/live-controls.js'
 import { TrainingRun } from '../../src/lab/session/training-run.js'
 import type { Recipe } from '../../src/train/recipe.js'
 
-const result = { step: 1, steps: 9, tokens: 1, seconds: 1, modelDir: null, probes: [] }
+const result = { step: 1, steps: 9, tokens: 1, seconds: 1, modelDir: null, probes: [], sources: [] }
 
 it('steers the run of the session, and the gates of its model', async () => {
   const run = new TrainingRun({

@@ -1,5 +1,13 @@
 import { Command } from 'commander'
-import { formatCount, formatDuration, loadRecipe, type Recipe, type RunResult, runRecipe } from '../../../src/index.js'
+import {
+  formatCount,
+  formatDuration,
+  leftOutText,
+  loadRecipe,
+  type Recipe,
+  type RunResult,
+  runRecipe,
+} from '../../../src/index.js'
 import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
@@ -62,7 +70,7 @@ export async function trainRecipe(
 }
 
 function printResult(out: Output, run: string, result: RunResult): void {
-  const { status, step, steps, tokens, seconds, modelDir, probes } = result
+  const { status, step, steps, tokens, seconds, modelDir, probes, sources } = result
   if (status === 'interrupted') {
     const state = step === 0 ? 'before the first step' : `after step ${step} of ${steps}; the checkpoint is written`
     out.line(`\ninterrupted ${state}`)
@@ -74,6 +82,10 @@ function printResult(out: Output, run: string, result: RunResult): void {
     ['steps', `${formatCount(step)}, ${formatCount(tokens)} tokens in ${formatDuration(seconds)}`],
     ['run', run],
     ...(modelDir === null ? [] : [['model', modelDir] as const]),
+    ...sources.flatMap(source => {
+      const text = leftOutText(source)
+      return text === null ? [] : [[source.source, text] as const]
+    }),
   ])
   if (probes.length === 0) return
   out.heading('Held-out text')

@@ -81,7 +81,7 @@ async function holding(
 /** The result of a run that was stopped while its data were opened. */
 function stoppedBefore({ records, steps }: TrainingRun): RunResult {
   const { step, tokens, seconds } = records.at(-1) ?? { step: 0, tokens: 0, seconds: 0 }
-  return { status: 'interrupted', step, tokens, seconds, steps, modelDir: null, probes: [] }
+  return { status: 'interrupted', step, tokens, seconds, steps, modelDir: null, probes: [], sources: [] }
 }
 
 interface TrainParts {
@@ -97,7 +97,8 @@ interface TrainParts {
 
 async function train({ run, control, engine, device, tokenizerPath, build, resume }: TrainParts): Promise<RunResult> {
   const { recipe, dir, events } = run
-  const data = await openRunData(recipe, tokenizerPath, { events, signal: control.signal })
+  const resumed = resume ? dir : undefined
+  const data = await openRunData(recipe, tokenizerPath, { events, signal: control.signal, resumed })
   let base: Model | null = null
   try {
     const { live, built } = await build(data)
