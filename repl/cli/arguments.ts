@@ -96,3 +96,10 @@ export function precisionOption(): Option {
 export function torchEagerOption(): Option {
   return new Option('--torch-eager', 'torch devices: run line by line, without torch.compile')
 }
+
+/** `--memory`. */
+export function memoryOption(): Option {
+  const description =
+    'what a run may hold in all, such as 12GB (default: what is free); it is refused when it needs more'
+  return new Option('--memory <bytes>', description).argParser(byteCount)
+}

@@ -41,7 +41,7 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
       refuseAdapters(run.recipe)
       const { dir, tokenizerPath } = await recipeFiles(run.recipe, { events: run.events, signal: control.signal })
       const build = async ({ tokenizer }: RunData) => {
-        const built = await buildRunModel(run.recipe, dir, engine, tokenizer)
+        const built = await buildRunModel(run.recipe, dir, engine, { tokenizer, signal: control.signal })
         const { model, trainable } = built
         const live = LiveModel.of(model, { base: dir ?? tokenizerPath, tokenizer, trainable })
         onLive(live)
