@@ -95,6 +95,7 @@ function initConfig(recipe: Recipe, { bosTokenId, eosTokenId }: Tokenizer): Mode
     dtype: recipe.saveDtype === 'source' ? 'float32' : recipe.saveDtype,
     bosTokenId,
     eosTokenIds: eosTokenId === null ? [] : [eosTokenId],
+    padTokenId: null,
     raw: {},
   }
 }
