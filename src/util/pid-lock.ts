@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { makeDirectories } from './make-directories.js'
+import { isAlive } from './process-alive.js'
 import { sleep } from './retry.js'
 
 /** Who holds a lock, as written into the lock file. */
@@ -101,15 +102,6 @@ export async function lockHolder(path: string, staleMs = 60_000): Promise<LockHo
   const holder = await readHolder(path)
   const found = await stat(path).catch(() => null)
   return holder && found && !isStale(holder, { ageMs: Date.now() - found.mtimeMs, staleMs }) ? holder : null
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 /** Of a process that has ended and whose parent has not asked how. */
