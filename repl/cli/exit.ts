@@ -17,6 +17,12 @@ const usageCodes = new Set([
   'METHOD',
   'FIGURE_NAME',
   'DEVICE',
+  'PRECISION',
+  'FROZEN_WEIGHTS',
+  'CONTEXT',
+  'LOADER_OPTIONS',
+  'MANIFEST',
+  'GENERATE',
   'HUB_ADDRESS',
 ])
 

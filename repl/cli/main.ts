@@ -20,11 +20,14 @@ function onInterrupt(): void {
 process.on('SIGINT', onInterrupt)
 process.on('SIGTERM', onInterrupt)
 
-/** Whoever read the output has gone (`| head`): nobody is left to write for. */
-function quietOnClosedPipe(stream: Stream): void {
+/**
+ * Whoever read the output has gone (`| head`): nobody is left to write for. The command comes to an end as after Ctrl-C, so that a
+ * run writes its checkpoint; one that is already at its end has done what it was asked for.
+ */
+function stopOnClosedPipe(stream: Stream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCodes.done)
-    throw error
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+    interrupt.abort()
   })
 }
 
@@ -34,8 +37,8 @@ function flushed(stream: Stream): Promise<void> {
 
 async function main(): Promise<void> {
   const { stdout, stderr, env } = process
-  quietOnClosedPipe(stdout)
-  quietOnClosedPipe(stderr)
+  stopOnClosedPipe(stdout)
+  stopOnClosedPipe(stderr)
   const exitCode = await runCli(process.argv.slice(2), { stdout, stderr, env, signal: interrupt.signal })
   await flushed(stdout)
   await flushed(stderr)

@@ -99,8 +99,9 @@ function curvesOf({ records }: RunState, look: Look): Curve[] {
 /** Change of the loss since step 0: above the dotted line something is forgotten, below it is learned. */
 function probeCurve(records: readonly ProbeRecord[], look: Look): Curve {
   const last = records.at(-1)!
-  const isSure = last.deltaLow > 0 || last.deltaHigh < 0
-  const paint = !isSure ? look.dim : last.deltaNats > 0 ? look.red : look.green
+  // without a band nothing is sure
+  const [low, high] = [last.deltaLow ?? 0, last.deltaHigh ?? 0]
+  const paint = low > 0 ? look.red : high < 0 ? look.green : look.dim
   return {
     name: last.probe,
     value: last.lossNats.toFixed(3),

@@ -64,12 +64,19 @@ function forgettingOf(runs: RunRecords[], options: RunFigureOptions): Figure {
       name: probe,
       x: records.map(record => record[x]),
       y: records.map(record => record.deltaNats * factor(record)),
-      low: records.map(record => record.deltaLow * factor(record)),
-      high: records.map(record => record.deltaHigh * factor(record)),
+      ...bandOf(records, factor),
     }),
   )
   // evaluations are few and each is a mean over a whole probe: smoothing would only hide the start
   return forgettingFigure(curves, { ...options, smoothing: 0, marks: marksOf(runs, x) })
+}
+
+/** The ends of the band of each evaluation, nothing where a probe has none. */
+function bandOf(records: ProbeRecord[], factor: (record: ProbeRecord) => number): Pick<Curve, 'low' | 'high'> {
+  if (records.every(record => record.deltaLow === null)) return {}
+  const ends = (end: 'deltaLow' | 'deltaHigh') =>
+    records.map(record => (record[end] === null ? null : record[end] * factor(record)))
+  return { low: ends('deltaLow'), high: ends('deltaHigh') }
 }
 
 /** The moments at which a single run was resumed; with several runs it would not be clear whose they are. */

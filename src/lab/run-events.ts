@@ -59,10 +59,10 @@ export interface ProbeSummary {
   readonly probe: string
   readonly bitsPerByteBefore: number
   readonly bitsPerByteAfter: number
-  /** Change of the loss in nats per token since step 0, with its 95 % band. */
+  /** Change of the loss in nats per token since step 0, with its 95 % band; null for a probe of one document. */
   readonly deltaNats: number
-  readonly deltaLow: number
-  readonly deltaHigh: number
+  readonly deltaLow: number | null
+  readonly deltaHigh: number | null
 }
 
 /** First and last record of every probe. */

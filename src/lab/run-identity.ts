@@ -33,11 +33,11 @@ export async function runIdentity(
   recipe: Recipe,
   { model, trainable }: RunModel,
   data: RunData,
-  frozen: string,
+  { frozen, signal }: { frozen: string; signal?: AbortSignal | undefined },
 ): Promise<RunIdentity> {
   return {
     recipe: recipeHash(recipe),
-    model: sha256([frozen, await frozenDigest(model, trainable)]),
+    model: sha256([frozen, await frozenDigest(model, trainable, signal)]),
     tokenizer: data.tokenizer.hash,
     probes: sha256(data.probes.map(({ name, documentHashes }) => [name, [...documentHashes].sort()])),
     sources: Object.fromEntries(data.sources.map(({ name, hash }) => [name, hash])),

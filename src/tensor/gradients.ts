@@ -150,10 +150,12 @@ defineVjp('matmul', ({ grads, inputs, attrs, needs }) => {
   return [needs[0] ? sumTo(da(), a.shape) : null, needs[1] ? sumTo(db(), b.shape) : null]
 })
 
-defineVjp('gather', ({ grads, inputs }) => {
+defineVjp('gather', ({ grads, inputs, attrs }) => {
   const [table, ids] = inputs as [Tensor, Tensor]
   const width = stridesOf(table.shape)[0]!
-  const rows = reshape(grads[0]!, [-1, width])
+  const all = reshape(grads[0]!, [-1, width])
+  const paddingId = attrs['paddingId'] as number | undefined
+  const rows = paddingId === undefined ? all : where(equal(reshape(ids, [-1, 1]), paddingId), 0, all)
   return [reshape(scatterAdd(reshape(ids, [-1]), rows, table.shape[0]!), table.shape), null]
 })
 defineVjp('scatterAdd', ({ grads, inputs }) => [null, gather(grads[0]!, inputs[0]!)])

@@ -31,8 +31,8 @@ export interface ProbeRecord extends RecordHead {
   lossNats: number
   bitsPerByte: number
   deltaNats: number
-  deltaLow: number
-  deltaHigh: number
+  deltaLow: number | null
+  deltaHigh: number | null
   klToBaseNats: number | null
   unshifted: number | null
   marginal: number | null

@@ -208,6 +208,13 @@ export const opCases: readonly OpCase[] = [
     shapes: [[5, 3]],
     build: t => gather(t!, reshape(ids(4, 0, 4, 2), [2, 2])),
   },
+  {
+    name: 'gather with a padding id',
+    ops: ['gather', 'scatterAdd'],
+    shapes: [[5, 3]],
+    // an id that does not occur: central differences know nothing of a row without a gradient
+    build: t => gather(t!, ids(4, 0, 2, 2), { paddingId: 3 }),
+  },
   { name: 'scatterAdd', ops: ['scatterAdd'], shapes: [[4, 3]], build: rows => scatterAdd(ids(1, 3, 1, 0), rows!, 5) },
   { name: 'gatherLast', ops: ['gatherLast'], shapes: [[3, 4]], build: x => gatherLast(x!, ids(3, 0, 1)) },
   {

@@ -76,6 +76,16 @@ describe('runFigure', () => {
     expect(spec.panels[0]!.yAxis.unit).toBe('bits/byte')
   })
 
+  it('draws no band where a probe has none, and its change all the same', () => {
+    const noBand = { deltaLow: null, deltaHigh: null }
+    const records = numbered([probe(0, 'general', 0, noBand), probe(2, 'general', 0.5, noBand)])
+    const spec = runFigure('forgetting', [{ name: 'one document', records }])
+    const { series } = spec.panels[0]!
+    expect(series.filter(({ kind }) => kind === 'band')).toEqual([])
+    expect(series.find((s): s is LineSeries => s.kind === 'line')!.y).toEqual([0, 0.5])
+    expect(renderSvg(spec)).not.toContain('NaN')
+  })
+
   it('sets what was learned against what was forgotten', () => {
     const path = lineNamed('trade-off', 'full')
     expect(path.x).toEqual([0, 0.4])

@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import { readProvenance } from '../../expansion/provenance.js'
 import { gatedReference } from '../../forgetting/reference.js'
 import { checkDead } from '../../freeze/dead.js'
+import { zeroProjections } from '../../freeze/zero-tensors.js'
 import type { Model } from '../../model/model.js'
 import type { Engine } from '../../tensor/engine.js'
 import type { Recipe } from '../../train/recipe.js'
@@ -41,7 +42,7 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
       refuseAdapters(run.recipe)
       const { dir, tokenizerPath } = await recipeFiles(run.recipe, { events: run.events, signal: control.signal })
       const build = async ({ tokenizer }: RunData) => {
-        const built = await buildRunModel(run.recipe, dir, engine, tokenizer)
+        const built = await buildRunModel(run.recipe, dir, engine, { tokenizer, signal: control.signal })
         const { model, trainable } = built
         const live = LiveModel.of(model, { base: dir ?? tokenizerPath, tokenizer, trainable })
         onLive(live)
@@ -127,7 +128,8 @@ async function builtOf(live: LiveModel): Promise<RunModel> {
   const provenance = readProvenance(model.config)
   const trainable = [...live.trainable]
   const frozen = [...model.parameters.keys()].filter(path => !live.trainable.has(path))
-  const warnings = checkDead(trainable, isFresh ? provenance : null).map(warning => warning.message)
+  const zeros = await zeroProjections(model, provenance, path => !live.trainable.has(path))
+  const warnings = checkDead(trainable, provenance, zeros).map(warning => warning.message)
   const base = isFresh && live.trainsOnlyNew() ? null : await live.copy()
   const reference = base ? null : gatedReference(model)
   return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [] }
