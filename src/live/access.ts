@@ -39,19 +39,24 @@ interface Ticket {
  * within two minutes; so it may stand in a notebook that is saved. Tokens live as long as the server.
  */
 export class Access {
-  readonly tokens: LiveTokens
+  // private, so that no inspection of a server prints them into a notebook that is saved
+  readonly #tokens: LiveTokens
   readonly #now: () => number
   #known: { digest: Buffer; permission: Permission; ticket?: Buffer }[]
   #tickets: Ticket[] = []
 
   /** @param options tokens to go on with, so that pages that are open survive a restart (default new ones); a clock */
   constructor({ tokens = randomTokens(), now = Date.now }: { tokens?: LiveTokens; now?: () => number } = {}) {
-    this.tokens = tokens
+    this.#tokens = tokens
     this.#now = now
     this.#known = [
       { digest: digest(tokens.read), permission: 'read' },
       { digest: digest(tokens.write), permission: 'write' },
     ]
+  }
+
+  get tokens(): LiveTokens {
+    return this.#tokens
   }
 
   /** What a token allows; null when it is none of ours. Compares in constant time. */

@@ -4,7 +4,13 @@ import { toPlotly } from '../plot/plotly.js'
 import { renderSvg } from '../plot/svg.js'
 import { renderTerminal } from '../plot/terminal.js'
 import { escapeXml } from '../plot/text.js'
-import type { LiveServer } from './server.js'
+import type { Access } from './access.js'
+
+/** The server that a display attaches to. */
+export interface LiveHost {
+  readonly port: number
+  readonly access: Access
+}
 
 /** What a notebook shows, by MIME type. */
 export type MimeBundle = Record<string, unknown>
@@ -34,7 +40,7 @@ export interface LiveOutput {
 }
 
 /** @param options whether the reader of the notebook may also pause, stop and move gates (default false) */
-export function liveOutput(server: LiveServer, { canWrite = false }: { canWrite?: boolean } = {}): LiveOutput {
+export function liveOutput(server: LiveHost, { canWrite = false }: { canWrite?: boolean } = {}): LiveOutput {
   const id = `live-${randomBytes(8).toString('hex')}`
   return { id, ticket: server.access.issueTicket(canWrite ? 'write' : 'read') }
 }
@@ -75,7 +81,7 @@ const ATTACH = `(function (box, base, ticket, id, query) {
  * server answers. It carries no token but a ticket that is worth one, once, within two minutes (see `Access`): in a saved notebook it
  * is spent, and the picture stays. Nothing of plotly.js is in it.
  */
-export function liveHtml(server: LiveServer, figure: Figure, options: LiveHtmlOptions = {}): string {
+export function liveHtml(server: LiveHost, figure: Figure, options: LiveHtmlOptions = {}): string {
   const { figures = ['forgetting', 'loss'], height = 560, output = liveOutput(server, options) } = options
   const { id, ticket } = output
   const base = `http://127.0.0.1:${server.port}`
@@ -95,6 +101,6 @@ export function liveHtml(server: LiveServer, figure: Figure, options: LiveHtmlOp
  * A display of a run that goes on: live HTML, and the figure as SVG and text for whoever cannot run it (VS Code, GitHub, a notebook that
  * is not trusted). Replace it by {@link staticBundle} when the run has ended: then nothing but the picture is left in the file.
  */
-export function liveBundle(server: LiveServer, figure: Figure, options: LiveHtmlOptions = {}): MimeBundle {
+export function liveBundle(server: LiveHost, figure: Figure, options: LiveHtmlOptions = {}): MimeBundle {
   return { 'text/html': liveHtml(server, figure, options), ...staticBundle(figure) }
 }

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { inspect } from 'node:util'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { runFigure } from '../forgetting/figures.js'
 import { assignColors, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { Access, isOwnHost, isOwnOrigin, type LiveTokens } from './access.js'
@@ -9,6 +11,7 @@ import { type ClientWorld, LiveClient } from './client.js'
 import { control, type LiveControls, type LiveWalk } from './controls.js'
 import { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
+import { liveBundle, type MimeBundle } from './notebook.js'
 import type { ClientMessage, RunRow } from './protocol.js'
 import { answer, type RouteWorld, urlOf } from './routes.js'
 import { RunFolder } from './run-folder.js'
@@ -150,6 +153,22 @@ export class LiveServer implements ClientWorld, RouteWorld {
       this.#updating = null
     })
     return this.#updating
+  }
+
+  /** As a value in a program or a notebook: without its addresses, which carry tokens. */
+  [inspect.custom](): string {
+    const place = this.#http.listening ? `on ${ADDRESS}:${this.port}` : '(closed)'
+    return `LiveServer ${place}, runs: ${this.runs().length}; its page is at .url (may steer) or .readUrl (may watch), both secret`
+  }
+
+  /** As the result of a notebook's cell: the live page itself, by a ticket, over a picture of what there is now. */
+  async [Symbol.for('Jupyter.display')](): Promise<MimeBundle> {
+    await this.update()
+    const figure = runFigure(
+      'forgetting',
+      this.runs().map(run => run.records),
+    )
+    return { ...liveBundle(this, figure, { canWrite: true }), 'text/plain': inspect(this) }
   }
 
   /** Closes all pages' connections and stops listening. */

@@ -1,5 +1,8 @@
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
+import { renderValue } from '../../kernel/evaluator/rich.js'
+import { Sources } from '../../kernel/evaluator/sources.js'
 import { liveBundle, liveHtml, liveOutput, staticBundle } from '../../src/live/notebook.js'
 import { LiveServer } from '../../src/live/server.js'
 import { figure, line, panel } from '../plot/support.js'
@@ -29,6 +32,25 @@ describe('displays in a notebook', () => {
     expect(text.match(/<\/script>/g)).toHaveLength(1)
     const ticket = /"([\w-]{43})"/.exec(text)![1]!
     expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('read')
+  })
+
+  it('show a server that is the result of a cell as the live page, and print no token of it anywhere', async () => {
+    const live = await LiveServer.start({ runs: [join(dir, 'runs')] })
+    const bundle = (await renderValue(live, new Sources())) as Record<string, string>
+    expect(Object.keys(bundle).sort()).toEqual(['image/svg+xml', 'text/html', 'text/plain'])
+    const ticket = /"([\w-]{43})"/.exec(bundle['text/html']!)![1]!
+    const printed = [
+      JSON.stringify(bundle),
+      ...[live, { live }, live.access, [live.access]].map(value =>
+        inspect(value, { depth: null, showHidden: true, getters: false }),
+      ),
+      JSON.stringify([live.access]),
+    ]
+    for (const token of Object.values(live.access.tokens)) for (const text of printed) expect(text).not.toContain(token)
+    expect(bundle['text/plain']).toContain(`LiveServer on 127.0.0.1:${live.port}, runs: 0`)
+    expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('write')
+    await live.close()
+    expect(inspect(live)).toContain('closed')
   })
 
   it('let the reader steer only when that is asked for', async () => {
