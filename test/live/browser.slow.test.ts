@@ -9,7 +9,7 @@ import { runRecipe } from '../../src/lab/run-recipe.js'
 import { lessonSvg } from '../../src/lessons/lesson-svg.js'
 import { randomTokens } from '../../src/live/access.js'
 import type { LiveControls } from '../../src/live/controls.js'
-import { liveBundle } from '../../src/live/notebook.js'
+import { coveredBundle, liveBundle, liveFrame, liveOutput } from '../../src/live/notebook.js'
 import { LiveServer } from '../../src/live/server.js'
 import { loadRecipe } from '../../src/train/recipe.js'
 import { LabError } from '../../src/util/errors.js'
@@ -202,7 +202,10 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     run.train(30)
     const server = await serve({ runs: [dir] })
     const figure = runFigure('forgetting', [readRunRecords(run.dir)])
-    const html = String(liveBundle(server, figure)['text/html'])
+    const output = liveOutput(server)
+    // as JupyterLab shows an SVG
+    const beside = encodeURIComponent(String(coveredBundle(figure, output)['image/svg+xml']))
+    const html = `${liveFrame(server, output)}<img src="data:image/svg+xml,${beside}">`
     for (const token of Object.values(server.access.tokens)) expect(html).not.toContain(token)
     const notebook = createServer((_, response) => response.setHeader('content-type', 'text/html').end(html))
     await new Promise<void>(resolve => notebook.listen(0, '127.0.0.1', resolve))
@@ -211,7 +214,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     const live = page.frameLocator('iframe')
     await live.locator('#connection.open').waitFor({ state: 'attached' })
     await live.locator('[data-figure="forgetting"] .main-svg').first().waitFor()
-    expect(await page.locator('img').isVisible()).toBe(false)
+    await expect.poll(() => page.locator('img').isVisible()).toBe(false)
     const saved = await open(address)
     await saved.waitForTimeout(500)
     expect(await saved.locator('img').isVisible()).toBe(true)
@@ -219,6 +222,14 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     await page.close()
     await saved.close()
     notebook.close()
+    const whole = String(liveBundle(server, figure)['text/html'])
+    const alone = createServer((_, response) => response.setHeader('content-type', 'text/html').end(whole))
+    await new Promise<void>(resolve => alone.listen(0, '127.0.0.1', resolve))
+    const result = await open(`http://localhost:${(alone.address() as AddressInfo).port}/`)
+    await result.frameLocator('iframe').locator('#connection.open').waitFor({ state: 'attached' })
+    await expect.poll(() => result.locator('img').isVisible()).toBe(false)
+    await result.close()
+    alone.close()
   })
 
   it('is not there for pages from elsewhere', async () => {
