@@ -55,6 +55,10 @@ function probeSeries(runs: RunRecords[]): { run: string; probe: string; records:
   )
 }
 
+function times(value: number | null, factor: number): number | null {
+  return value === null ? null : value * factor
+}
+
 function forgettingOf(runs: RunRecords[], options: RunFigureOptions): Figure {
   const factor = options.unit === 'bitsPerByte' ? bitsPerByteFactor : () => 1
   const x = options.x ?? 'step'
@@ -64,8 +68,9 @@ function forgettingOf(runs: RunRecords[], options: RunFigureOptions): Figure {
       name: probe,
       x: records.map(record => record[x]),
       y: records.map(record => record.deltaNats * factor(record)),
-      low: records.map(record => record.deltaLow * factor(record)),
-      high: records.map(record => record.deltaHigh * factor(record)),
+      // unknown where too few documents were scored
+      low: records.map(record => times(record.deltaLow, factor(record))),
+      high: records.map(record => times(record.deltaHigh, factor(record))),
     }),
   )
   // evaluations are few and each is a mean over a whole probe: smoothing would only hide the start

@@ -27,6 +27,18 @@ describe('trainingLossFigure', () => {
     expect(raw!.y).toContain(99)
   })
 
+  it('keeps both of two opposite spikes that lie next to each other, smoothed or not', () => {
+    const long = Array.from({ length: 50_000 }, (_, i) => (i === 31_234 ? 99 : i === 31_236 ? -99 : 1))
+    for (const smoothing of [0, 0.9]) {
+      const options = { maxPoints: 500, smoothing }
+      const [first] = lines(trainingLossFigure([curve('a', 'loss', long)], options))
+      expect(first!.x.length).toBeLessThanOrEqual(500)
+      expect(first!.y).toEqual(expect.arrayContaining([99, -99]))
+    }
+    const ghost = trainingLossFigure([curve('a', 'loss', long)], { maxPoints: 500, smoothing: 0, ghosts: ['a'] })
+    expect(lines(ghost)[0]!.y).toEqual(expect.arrayContaining([99, -99]))
+  })
+
   it('counts x in steps, tokens or seconds', () => {
     const xAxis = (x?: 'tokens' | 'seconds') => trainingLossFigure([], x ? { x } : {}).panels[0]!.xAxis
     expect([xAxis().label, xAxis('tokens').format, xAxis('seconds').format]).toEqual([
@@ -76,6 +88,8 @@ describe('forgettingFigure', () => {
     const spec = forgettingFigure([{ ...curve('a', 'code'), low: [2, 1, 0], high: [4, 3, 2] }], { unit: 'bitsPerByte' })
     expect(spec.panels[0]).toMatchObject({ zeroLine: true, yAxis: { unit: 'bits/byte', scale: 'linear' } })
     expect(spec.panels[0]!.series[0]).toMatchObject({ kind: 'band', low: [2, 1, 0], high: [4, 3, 2], solid: false })
+    const unknown = { ...curve('a', 'code'), low: [null, null, null], high: [null, null, null] }
+    expect(forgettingFigure([unknown]).panels[0]!.series.map(series => series.kind)).toEqual(['line'])
   })
 })
 

@@ -5,6 +5,7 @@ import {
   axis,
   type BandSeries,
   type ColorName,
+  drawable,
   type LegendEntry,
   type LineSeries,
   type Panel,
@@ -127,8 +128,12 @@ function picked(all: Value[], indices: number[]): Value[] {
   return indices.map(i => all[i] ?? null)
 }
 
-function lineOf([x, y]: [Value[], Value[]], look: Look, faint: boolean, maxPoints: number): LineSeries {
-  const indices = sampleIndices(x, y, { maxPoints, method: faint ? 'minMax' : 'lttb' })
+/** A smoothed curve keeps its shape with few points; of raw values every extreme counts. */
+function lineOf(
+  [x, y]: [Value[], Value[]],
+  { look, isRaw, faint, maxPoints }: { look: Look; isRaw: boolean; faint: boolean; maxPoints: number },
+): LineSeries {
+  const indices = sampleIndices(x, y, { maxPoints, method: isRaw ? 'minMax' : 'lttb' })
   return {
     kind: 'line',
     name: faint ? `${look.display} (raw)` : look.display,
@@ -144,12 +149,14 @@ function lineOf([x, y]: [Value[], Value[]], look: Look, faint: boolean, maxPoint
 }
 
 function bandOf(curve: Curve, look: Look, maxPoints: number): BandSeries[] {
-  if (!curve.low || !curve.high) return []
+  const { low: lows, high: highs } = curve
+  // a band is unknown where too little was measured
+  if (!lows || !highs || !Array.from(lows).some((low, i) => drawable(low) && drawable(highs[i]))) return []
   const x = values(curve.x)
   const indices = sampleIndices(x, values(curve.y), { maxPoints, method: 'lttb' })
   const pick = (numbers: ArrayLike<number | null>) => picked(values(numbers), indices)
   const name = `${look.display} (confidence band)`
-  const [low, high] = [pick(curve.low), pick(curve.high)]
+  const [low, high] = [pick(lows), pick(highs)]
   const group = look.display
   return [{ kind: 'band', name, group, x: picked(x, indices), low, high, color: look.color, solid: false, label: null }]
 }
@@ -169,13 +176,14 @@ export function curveSeries(
     const [x, y] = [values(curve.x), values(curve.y)]
     if (ghosts.includes(curve.run)) {
       // as raw values are: behind everything
-      raw.push({ ...lineOf([x, smooth(y, smoothing)], look, false, maxPoints), faint: true, label: null })
+      const ghost = lineOf([x, smooth(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints })
+      raw.push({ ...ghost, faint: true, label: null })
       return
     }
     bands.push(...bandOf(curve, look, maxPoints))
-    if (smoothing > 0) raw.push(lineOf([x, y], look, true, maxPoints))
+    if (smoothing > 0) raw.push(lineOf([x, y], { look, isRaw: true, faint: true, maxPoints }))
     // a single raw value is worth no moving average; smooth() keeps it as it is
-    lines.push(lineOf([x, smooth(y, smoothing)], look, false, maxPoints))
+    lines.push(lineOf([x, smooth(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints }))
   })
   return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks) }
 }
@@ -191,7 +199,14 @@ export function curvePanel(
   return {
     title,
     xAxis: xAxisOf(options),
-    yAxis: clipOutliers ? withoutOutliers(yAxis, drawn.series, { zeroLine }) : yAxis,
+    // of all values: those that are drawn of a long curve are its extremes before all
+    yAxis: clipOutliers
+      ? withoutOutliers(
+          yAxis,
+          curves.map(curve => curve.y),
+          { zeroLine },
+        )
+      : yAxis,
     zeroLine,
     ...drawn,
     annotations: [...notes, ...marks.map(mark => ({ kind: 'vline' as const, ...mark }))],
