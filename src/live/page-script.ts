@@ -139,7 +139,8 @@ export const PAGE_SCRIPT = `
     if (none && runs.length > 0) none.remove()
     for (const run of runs) {
       const row = rows.get(run.name) || addRow(run.name)
-      row.swatch.style.background = run.color[dark.matches ? 'dark' : 'light']
+      row.swatch.style.color = run.color[dark.matches ? 'dark' : 'light']
+      row.swatch.classList.toggle('dashed', run.isDashed)
       set(row.status, run.problem || (run.isPaused ? 'paused' : run.status))
       row.status.className = run.problem ? 'problem' : run.isPaused ? '' : run.status
       row.filled.style.width = run.steps ? (100 * run.step) / run.steps + '%' : '0'

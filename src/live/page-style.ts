@@ -30,7 +30,8 @@ main{padding:12px 20px 48px;max-width:1680px;margin:0 auto}
 #runs tr:last-child td{border-bottom:0}
 #runs td.number,#runs th.number{text-align:right}
 #runs label{display:flex;align-items:center;gap:8px;cursor:pointer}
-#runs .swatch{width:18px;height:4px;border-radius:2px}
+#runs .swatch{width:18px;height:4px;border-radius:2px;background:currentColor}
+#runs .swatch.dashed{border-radius:0;background:repeating-linear-gradient(90deg,currentColor 0 5px,transparent 5px 8px)}
 #runs .bar{width:120px;height:6px;border-radius:3px;background:var(--line);overflow:hidden;display:inline-block;vertical-align:middle;margin-right:8px}
 #runs .bar i{display:block;height:100%;background:var(--accent)}
 #runs .training{color:var(--good)}

@@ -57,6 +57,8 @@ export type ClientMessage = z.infer<typeof clientSchema>
 /** A run as the page's table shows it. */
 export interface RunRow extends LiveRunSummary {
   color: { light: string; dark: string }
+  /** Whether its line is dashed in figures of one colour a run, because the colour is that of another run as well. */
+  isDashed: boolean
   /** Whether this server's session trains it now, so that it can be paused and stopped. */
   isActive: boolean
   isPaused: boolean

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { inspect } from 'node:util'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { runFigure } from '../forgetting/figures.js'
-import { assignColors, palette } from '../plot/palette.js'
+import { assignColors, dashesOf, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { Access, isOwnHost, isOwnOrigin, type LiveTokens } from './access.js'
 import { type ClientWorld, LiveClient } from './client.js'
@@ -126,10 +126,12 @@ export class LiveServer implements ClientWorld, RouteWorld {
     const active = this.#controls?.active() ?? null
     const runs = this.#folder.runs
     const colors = assignColors(runs.map(run => run.name))
+    const dashes = dashesOf(colors)
     return runs.map(run => {
       const { light, dark } = palette[colors.get(run.name)!]
       const isActive = active?.dir === run.dir
-      return { ...run.summary(), color: { light, dark }, isActive, isPaused: isActive && active.isPaused }
+      const isDashed = dashes.get(run.name) !== 'solid'
+      return { ...run.summary(), color: { light, dark }, isDashed, isActive, isPaused: isActive && active.isPaused }
     })
   }
 

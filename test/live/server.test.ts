@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { LiveControls } from '../../src/live/controls.js'
+import type { RunRow } from '../../src/live/protocol.js'
 import { LiveServer } from '../../src/live/server.js'
 import { LabError } from '../../src/util/errors.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -154,6 +155,23 @@ describe('figures', () => {
       expect(first![1], figure).not.toBe(second![1])
       expect(await drawn(figure, ['expansion']), figure).toEqual([second])
     }
+  })
+
+  it('have the same colours when runs are found in another order, as after a restart', async () => {
+    const dir = join(root, 'order')
+    const names = ['expansion-b', 'x-4', 'x-3', 'expansion-a', 'x-2', 'x-1', 'x-0', 'x-9', 'x-8', 'x-7']
+    new FakeRun(dir, names[0]!)
+    const before = await serve(dir)
+    const rows = async (server: LiveServer) => (await (await part(server, '/runs')).json()) as RunRow[]
+    await rows(before)
+    for (const name of names.slice(1)) {
+      new FakeRun(dir, name)
+      await rows(before)
+    }
+    const looks = async (server: LiveServer) =>
+      (await rows(server)).map(({ name, color, isDashed }) => [name, color, isDashed])
+    expect(await looks(before)).toEqual(await looks(await serve(dir)))
+    expect((await rows(before)).filter(row => row.isDashed)).toHaveLength(2)
   })
 
   it('are files too', async () => {

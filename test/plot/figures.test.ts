@@ -6,7 +6,7 @@ import type { Curve } from '../../src/plot/figures/curves.js'
 import { forgettingFigure } from '../../src/plot/figures/forgetting.js'
 import { sharesFigure } from '../../src/plot/figures/shares.js'
 import { gradientNormFigure, trainingLossFigure } from '../../src/plot/figures/training.js'
-import { assignColors, neutralColor, palette, runStyle } from '../../src/plot/palette.js'
+import { assignColors, dashesOf, neutralColor, palette, runStyle } from '../../src/plot/palette.js'
 
 const curve = (run: string, name: string, y = [3, 2, 1]): Curve => ({ run, name, x: y.map((_, i) => i), y })
 const lines = (spec: { panels: { series: unknown[] }[] }) =>
@@ -168,6 +168,32 @@ describe('assignColors', () => {
         ])
         expect(colors.get('general')).toBe('blue')
         expect(new Set(colors.values()).size).toBe(colors.size)
+      }),
+    )
+  })
+
+  it('gives the same colours and dashes in whatever order names are found', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string(), { maxLength: 20 }), names => {
+        const [colors, turned] = [assignColors(names), assignColors([...names].reverse())]
+        expect([...turned].sort()).toEqual([...colors].sort())
+        expect([...dashesOf(turned)].sort()).toEqual([...dashesOf(colors)].sort())
+      }),
+    )
+  })
+
+  it('tells dozens of runs apart, the first eight by colour alone', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 48 }), names => {
+        const drawn = lines(
+          trainingLossFigure(
+            names.map(run => curve(run, 'loss')),
+            { smoothing: 0 },
+          ),
+        )
+        expect(new Set(drawn.map(({ color, dash }) => `${color} ${dash}`)).size).toBe(names.length)
+        expect(new Set(drawn.map(({ color }) => color)).size).toBe(Math.min(8, names.length))
+        if (names.length < 9) expect(drawn.every(({ dash }) => dash === 'solid')).toBe(true)
       }),
     )
   })

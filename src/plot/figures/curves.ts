@@ -13,7 +13,7 @@ import {
   type Value,
   values,
 } from '../figure.js'
-import { assignColors, neutralColor, runStyle } from '../palette.js'
+import { assignColors, dashesOf, neutralColor, runStyle } from '../palette.js'
 import { smooth } from '../smooth.js'
 import { withoutOutliers } from './outliers.js'
 
@@ -83,26 +83,31 @@ export function runsOf(drawn: readonly { run: string }[], allRuns: readonly stri
   return unique([...allRuns, ...drawn.map(one => one.run)])
 }
 
-function colorsOf(names: string[], runs: string[], colorBy: ColorBy): (curve: Curve) => ColorName {
-  if (colorBy === 'neutral') return curve => neutralColor(runs.indexOf(curve.run))
+type Strokes = (curve: Curve) => Pick<Look, 'color' | 'dash'>
+
+function strokesOf(names: string[], runs: string[], colorBy: ColorBy): Strokes {
+  const dashOf = ({ run }: Curve) => runStyle(runs.indexOf(run)).dash
+  if (colorBy === 'neutral') return curve => ({ color: neutralColor(runs.indexOf(curve.run)), dash: dashOf(curve) })
   const byRun = colorBy === 'run' || (names.length === 1 && runs.length > 1)
   const colors = assignColors(byRun ? runs : names)
-  return curve => colors.get(byRun ? curve.run : curve.name)!
+  const dashes = dashesOf(colors)
+  return curve => ({
+    color: colors.get(byRun ? curve.run : curve.name)!,
+    dash: colorBy === 'run' ? dashes.get(curve.run)! : dashOf(curve),
+  })
 }
 
 function looksOf(curves: Curve[], { colorBy, allRuns }: Pick<CurveOptions, 'allRuns'> & { colorBy: ColorBy }): Look[] {
   const names = unique(curves.map(curve => curve.name))
   const runs = runsOf(curves, allRuns)
-  const colorOf = colorsOf(names, runs, colorBy)
+  const strokeOf = strokesOf(names, runs, colorBy)
   return curves.map(curve => {
     const parts = [...(names.length > 1 ? [curve.name] : []), ...(runs.length > 1 ? [curve.run] : [])]
-    const style = runStyle(runs.indexOf(curve.run))
     return {
       label: parts.length > 0 ? parts.join(' · ') : null,
       display: parts.length > 0 ? parts.join(' · ') : curve.name,
-      color: colorOf(curve),
-      dash: colorBy === 'run' ? 'solid' : style.dash,
-      marker: curve.x.length > MAX_MARKERS ? 'none' : style.marker,
+      ...strokeOf(curve),
+      marker: curve.x.length > MAX_MARKERS ? 'none' : runStyle(runs.indexOf(curve.run)).marker,
     }
   })
 }
