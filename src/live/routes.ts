@@ -6,7 +6,7 @@ import { figureCsv } from '../plot/csv.js'
 import { plotlyPath, plotlyVersion } from '../plot/plotly-source.js'
 import { renderSvg } from '../plot/svg.js'
 import { LabError, messageOf } from '../util/errors.js'
-import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin } from './access.js'
+import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin, loopbackSources } from './access.js'
 import type { LiveWalk } from './controls.js'
 import { drawFigure } from './draw.js'
 import type { LiveRun } from './live-run.js'
@@ -41,7 +41,7 @@ const text = (status: number, body: string): Answer => ({ status, type: 'text/pl
 
 /** Nothing from elsewhere, no frames around it but for pages of this machine (notebooks), and the token in no referrer. */
 function securityHeaders(port: number, canBeFramed: boolean): Record<string, string> {
-  const around = canBeFramed ? "'self' http://127.0.0.1:* http://localhost:*" : "'none'"
+  const around = canBeFramed ? ["'self'", ...loopbackSources].join(' ') : "'none'"
   const policy = [
     "default-src 'none'",
     "script-src 'self'",
