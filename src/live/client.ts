@@ -107,10 +107,7 @@ export class LiveClient {
   #take(message: ClientMessage): void {
     switch (message.type) {
       case 'follow':
-        this.#runs.clear()
-        this.#claims = message.from
-        this.#history = message.history
-        this.#isFollowing = true
+        this.#follow(message)
         break
       case 'view':
         this.#view = message.view
@@ -125,6 +122,15 @@ export class LiveClient {
       default:
         void this.#control(message)
     }
+  }
+
+  #follow({ from, history, more }: Extract<ClientMessage, { type: 'follow' }>): void {
+    if (this.#isFollowing) this.#claims = {}
+    Object.assign(this.#claims, from)
+    this.#isFollowing = !more
+    if (more) return
+    this.#runs.clear()
+    this.#history = history
   }
 
   /** A figure that is asked for anew is sent at once. */

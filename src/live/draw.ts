@@ -17,7 +17,7 @@ const ofTraining: ReadonlySet<RunFigureName> = new Set(['loss', 'gradients', 'th
 
 /** The figure of all runs that the view does not hide. */
 export function drawFigure(name: RunFigureName, runs: readonly LiveRun[], view: View): Figure {
-  const { x, smoothing, logX, logY, clipOutliers, unit, hidden } = view
+  const { x, smoothing, logX, logY, clipOutliers, unit, forgottenProbe, hidden } = view
   const options: RunFigureOptions = {
     x,
     logX,
@@ -27,6 +27,7 @@ export function drawFigure(name: RunFigureName, runs: readonly LiveRun[], view: 
     allRuns: runs.map(run => run.name),
     ...(smoothing === null ? {} : { smoothing }),
     ...(logY === null ? {} : { logY }),
+    ...(forgottenProbe === null ? {} : { forgottenProbe }),
   }
   const shown = runs.filter(run => !hidden.includes(run.name))
   return runFigure(

@@ -34,6 +34,7 @@ export const PAGE_SCRIPT = `
     logX: byId('logX').checked,
     logY: touched.has('logY') ? byId('logY').checked : null,
     clipOutliers: byId('clipOutliers').checked,
+    forgottenProbe: byId('forgottenProbe').value || null,
     hidden: [...hidden],
     theme: dark.matches ? 'dark' : 'light',
   })
@@ -153,6 +154,7 @@ export const PAGE_SCRIPT = `
       row.buttons.resume.hidden = !canSteer || !run.isPaused
       row.buttons.stop.hidden = !canSteer
     }
+    showProbes([...new Set(runs.flatMap(run => run.probes))])
     const names = new Set(runs.map(run => run.name))
     for (const [name, row] of rows) {
       if (names.has(name)) continue
@@ -160,6 +162,16 @@ export const PAGE_SCRIPT = `
       rows.delete(name)
     }
     window.llamaProLive.runs = runs
+  }
+
+  // what may be forgotten; chosen by the server until somebody chooses
+  const showProbes = probes => {
+    const select = byId('forgottenProbe')
+    select.parentElement.hidden = probes.length < 2
+    if (probes.join() === [...select.options].slice(1).map(option => option.value).join()) return
+    const chosen = probes.includes(select.value) ? select.value : ''
+    select.replaceChildren(select.options[0], ...probes.map(name => make('option', { value: name, textContent: name })))
+    select.value = chosen
   }
 
   // records: each exactly once, in their order
@@ -178,7 +190,20 @@ export const PAGE_SCRIPT = `
     }
     if (mine.steps.length > 20000) mine.steps.splice(0, 10000)
   }
-  const followAll = () => send({ type: 'follow', from: Object.fromEntries(positions), history: 200 })
+  // in messages that the server takes, however many runs there are
+  const followAll = () => {
+    const parts = [{}]
+    let size = 0
+    for (const [run, position] of positions) {
+      size += JSON.stringify([run, position]).length
+      if (size > 10000) {
+        parts.push({})
+        size = 0
+      }
+      parts.at(-1)[run] = position
+    }
+    parts.forEach((from, i) => send({ type: 'follow', from, history: 200, more: i < parts.length - 1 }))
+  }
   const reset = ({ run, next }) => {
     positions.delete(run)
     received[run] = { first: next, count: 0, steps: [] }

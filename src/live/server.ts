@@ -27,8 +27,8 @@ const SCAN_TICKS = 10
 /** A client that does not answer a ping until the next one is gone. */
 const PING_MS = 15_000
 
-/** Largest message that a client may send. */
-const MAX_MESSAGE_BYTES = 1 << 16
+/** Largest message that a client may send: a view that hides a thousand runs fits. */
+const MAX_MESSAGE_BYTES = 1 << 20
 
 const MAX_CLIENTS = 32
 

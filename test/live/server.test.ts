@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { isLoopbackOrigin } from '../../src/live/access.js'
 import type { LiveControls } from '../../src/live/controls.js'
 import type { RunRow } from '../../src/live/protocol.js'
 import { LiveServer } from '../../src/live/server.js'
@@ -66,6 +67,30 @@ describe('records', () => {
     await late.until('records', message => message.next === run.writer.last!.seq + 1)
     expect([...early.numbers('a'), ...late.numbers('a')]).toEqual(count(0, run.writer.last!.seq + 1))
     expect(late.messages.some(message => message.type === 'reset')).toBe(false)
+  })
+
+  it('come each once for who says in several messages what it holds', async () => {
+    const dir = join(root, 'parts')
+    const runs = ['a', 'b', 'c'].map(name => new FakeRun(dir, name))
+    for (const run of runs) run.train(20)
+    const server = await serve(dir)
+    const early = await watch(server.readUrl)
+    early.say({ type: 'follow', history: 1000 })
+    const last = () => runs[0]!.writer.last!.seq + 1
+    for (const { name } of runs.map((_, i) => ({ name: 'abc'[i]! })))
+      await early.until('records', message => message.run === name && message.next === last())
+    const held = { a: early.position('a'), b: early.position('b') }
+    for (const run of runs) run.train(5)
+    const late = await watch(server.readUrl)
+    late.say({ type: 'follow', from: { a: held.a }, more: true })
+    await late.until('runs', message => message.runs.length === 3)
+    expect(late.messages.some(message => message.type === 'records')).toBe(false)
+    late.say({ type: 'follow', from: { b: held.b }, history: 3 })
+    for (const name of ['a', 'b', 'c'])
+      await late.until('records', message => message.run === name && message.next === last())
+    expect(late.numbers('a')).toEqual(count(held.a.next, last()))
+    expect(late.numbers('b')).toEqual(count(held.b.next, last()))
+    expect(late.numbers('c')).toEqual(count(last() - 3, last()))
   })
 
   it('begin again, with a word of it, for who holds what a resume has cut off', async () => {
@@ -243,7 +268,11 @@ describe('who may come in', () => {
     const policy = (await part(server, '/')).headers.get('content-security-policy')!
     expect(policy).toContain("default-src 'none'")
     expect(policy).toContain("frame-ancestors 'none'")
-    expect((await part(server, '/embed')).headers.get('content-security-policy')).toContain('http://localhost:*')
+    const framed = (await part(server, '/embed')).headers.get('content-security-policy')!
+    const sources = /frame-ancestors ([^;]*)/.exec(framed)![1]!.split(' ').slice(1)
+    // whoever is given a token may also frame the page, and the other way round
+    expect(sources).toHaveLength(4)
+    for (const source of sources) expect(isLoopbackOrigin(source.replace('*', '8888'))).toBe(true)
     expect((await part(server, '/')).headers.get('referrer-policy')).toBe('no-referrer')
   })
 
@@ -322,7 +351,7 @@ describe('what may be said', () => {
       expect((await watcher.until('error')).message, bad).not.toBe('')
     }
     const closed = new Promise(resolve => watcher.socket.once('close', resolve))
-    watcher.socket.send('x'.repeat(70_000))
+    watcher.socket.send('x'.repeat((1 << 20) + 1))
     expect(await closed).toBe(1009)
     expect((await part(server, '/runs')).status).toBe(200)
   })
