@@ -43,6 +43,7 @@ button:disabled{opacity:.45;cursor:default}
 #options,#gates{display:flex;flex-wrap:wrap;align-items:center;gap:6px 20px;padding:8px 12px;margin-bottom:12px;font-size:13px}
 #options label,#gates label{display:flex;align-items:center;gap:6px;color:var(--muted)}
 #gates b{font-weight:600}
+#gates p{flex-basis:100%;margin:0;color:var(--muted);font-variant-numeric:tabular-nums}
 #gates output{font-variant-numeric:tabular-nums;min-width:3ch;color:var(--ink)}
 select{font:inherit;font-size:13px;color:var(--ink);background:var(--card);border:1px solid var(--edge);border-radius:6px;padding:1px 4px}
 input[type=range]{width:110px;accent-color:var(--accent)}
@@ -63,6 +64,8 @@ input[type=checkbox]{accent-color:var(--accent);margin:0}
 #walk .steps{display:inline-flex;flex-wrap:wrap;gap:6px;margin-left:12px}
 #walk form{display:inline-flex;margin-left:12px}
 #walk label{display:flex;align-items:center;gap:6px;color:var(--muted)}
+#walk #ladder{display:inline-flex;gap:12px;margin-left:12px}
+#walk #groups{width:9ch}
 #walk input{font:inherit;width:min(34ch,60vw);color:var(--ink);background:transparent;border:1px solid var(--edge);border-radius:6px;padding:2px 8px}
 #walk button[aria-pressed=true]{border-color:var(--accent);color:var(--accent)}
 #walk img{display:block;max-width:100%;margin:10px 0 2px;border-radius:6px}

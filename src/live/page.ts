@@ -57,8 +57,8 @@ export function livePage({ token, isEmbedded, plotly }: LivePageOptions): string
 <label><input id="logY" type="checkbox"> log y</label>
 <label><input id="clipOutliers" type="checkbox"> clip outliers</label>
 </form>
-<section id="gates" class="card" hidden><b>Gates of the new blocks</b></section>
-<section id="walk" class="card" aria-label="block expansion step by step" hidden><b>Step by step</b><div class="steps"></div><form><label>on a text of your own <input id="prompt" maxlength="1000" autocomplete="off" placeholder="Enter shows the step with it"></label></form><img alt="" hidden></section>
+<section id="gates" class="card" hidden><b>Gates of the new blocks</b><p id="scores" role="status" hidden></p></section>
+<section id="walk" class="card" aria-label="block expansion step by step" hidden><b>Step by step</b><div class="steps"></div><form><label>on a text of your own <input id="prompt" maxlength="1000" autocomplete="off" placeholder="Enter shows the step with it"></label></form><span id="ladder" hidden><label>new blocks <input id="groups" type="number" min="1" max="999" placeholder="as it is"></label><label>at <select id="placement"><option value="interleaved">interleaved</option><option value="prefix">the bottom</option><option value="suffix">the top</option></select></label></span><img alt="" hidden></section>
 <section id="figures"></section>
 <section id="log" class="card" aria-label="events" hidden></section>
 <div id="message" class="card" role="alert" hidden></div>

@@ -71,8 +71,8 @@ export interface RunRow extends LiveRunSummary {
 }
 
 export type ServerMessage =
-  /** `walk`: names of the steps that this client may ask for, at `walk/NAME.svg`. */
-  | { type: 'hello'; canWrite: boolean; hasSession: boolean; walk: readonly string[] }
+  /** `walk`: names of the steps that this client may ask for, at `walk/NAME.svg`; `canScore`: whether it may ask for `gates/scores`. */
+  | { type: 'hello'; canWrite: boolean; hasSession: boolean; canScore: boolean; walk: readonly string[] }
   | { type: 'runs'; runs: RunRow[] }
   /** The run's past has changed: what the client holds of it is void. Records follow from `next`. */
   | { type: 'reset'; run: string; next: number }

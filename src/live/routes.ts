@@ -7,7 +7,7 @@ import { plotlyPath, plotlyVersion } from '../plot/plotly-source.js'
 import { renderSvg } from '../plot/svg.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin, loopbackSources } from './access.js'
-import type { LiveWalk } from './controls.js'
+import type { LiveScore, LiveStepOptions, LiveWalk } from './controls.js'
 import { drawFigure } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import { livePage } from './page.js'
@@ -26,6 +26,8 @@ export interface RouteWorld {
   rows(): RunRow[]
   /** Null without a session that has one. */
   readonly walk: LiveWalk | null
+  /** Null without a session that can score. */
+  readonly scores: (() => Promise<readonly LiveScore[]>) | null
   /** Brings the runs up to date. */
   update(): Promise<void>
 }
@@ -118,6 +120,8 @@ async function page(url: URL, world: RouteWorld): Promise<Answer> {
       return { type: 'text/javascript', body: PAGE_SCRIPT }
     case '/page.css':
       return { type: 'text/css', body: PAGE_STYLE }
+    case '/gates/scores':
+      return gateScores(token, world)
     case '/runs':
       await world.update()
       return { type: 'application/json', body: JSON.stringify(world.rows()) }
@@ -157,13 +161,27 @@ async function figureFile(name: string, kind: string, url: URL, world: RouteWorl
   return { type: 'application/json', body: JSON.stringify(figure) }
 }
 
+/** What the gates as they are do to the held-out sets; the session computes it, so it is for those who may steer. */
+async function gateScores(token: string, { access, scores }: RouteWorld): Promise<Answer> {
+  if (access.permissionOf(token) !== 'write') return text(403, 'gates are measured for those who may steer')
+  if (!scores) return text(404, 'there is no session that can measure')
+  return { type: 'application/json', body: JSON.stringify(await scores()) }
+}
+
 /** A step of the walk; the session computes it, so it is for those who may steer. */
 async function walkStep(name: string, { searchParams }: URL, { walk, access }: RouteWorld): Promise<Answer> {
   if (access.permissionOf(searchParams.get('token')) !== 'write')
     return text(403, 'the steps are computed for those who may steer')
   if (!walk?.names.includes(name)) return text(404, `no step "${name}"`)
-  const prompt = searchParams.get('prompt')
-  return { type: 'image/svg+xml', body: await walk.svg(name, prompt ? { prompt } : {}) }
+  return { type: 'image/svg+xml', body: await walk.svg(name, stepOptions(searchParams)) }
+}
+
+/** Whether they can be is for the session to say. */
+function stepOptions(query: URLSearchParams): LiveStepOptions {
+  const [prompt, groups, placement] = ['prompt', 'groups', 'placement'].map(key => query.get(key))
+  type Wanted = NonNullable<LiveStepOptions['expansion']>
+  const expansion = { groups: Number(groups), ...(placement ? { placement: placement as Wanted['placement'] } : {}) }
+  return { ...(prompt ? { prompt } : {}), ...(groups ? { expansion: expansion as Wanted } : {}) }
 }
 
 /** A ticket for a token; notebooks on this machine may ask from their own origin. */

@@ -8,7 +8,7 @@ import { assignColors, dashesOf, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { Access, isOwnHost, isOwnOrigin, type LiveTokens } from './access.js'
 import { type ClientWorld, LiveClient } from './client.js'
-import { control, type LiveControls, type LiveWalk } from './controls.js'
+import { control, type LiveControls, type LiveScore, type LiveWalk } from './controls.js'
 import { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import { liveBundle, type MimeBundle } from './notebook.js'
@@ -106,6 +106,11 @@ export class LiveServer implements ClientWorld, RouteWorld {
 
   get walk(): LiveWalk | null {
     return this.#controls?.walk ?? null
+  }
+
+  get scores(): (() => Promise<readonly LiveScore[]>) | null {
+    const controls = this.#controls
+    return controls?.scores ? () => controls.scores!() : null
   }
 
   /** Pages that are open. */
