@@ -23,7 +23,8 @@ main{padding:12px 20px 48px;max-width:1680px;margin:0 auto}
 #connection::before{content:"";display:inline-block;width:8px;height:8px;border-radius:4px;margin-right:6px;background:var(--alarm)}
 #connection.open::before{background:var(--good)}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;min-width:0}
-#runs{overflow-x:auto;margin-bottom:12px}
+#runs{overflow:auto;max-height:40vh;margin-bottom:12px}
+#runs thead th{position:sticky;top:0;background:var(--card)}
 #runs table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 #runs th{font-size:12px;font-weight:600;color:var(--muted);text-align:left}
 #runs th,#runs td{padding:6px 12px;white-space:nowrap;border-bottom:1px solid var(--line)}

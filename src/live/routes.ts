@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { type RunFigureName, runFigureNames } from '../forgetting/figures.js'
-import { figureCsv } from '../plot/csv.js'
+import { csvPieces } from '../plot/csv.js'
 import { plotlyPath, plotlyVersion } from '../plot/plotly-source.js'
 import { renderSvg } from '../plot/svg.js'
 import { LabError, messageOf } from '../util/errors.js'
@@ -35,7 +36,8 @@ export interface RouteWorld {
 interface Answer {
   status?: number
   type: string
-  body: string
+  /** A long one comes in pieces. */
+  body: string | Iterable<string>
   headers?: Record<string, string>
 }
 
@@ -74,24 +76,35 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
   const url = urlOf(request)
   const isEmbedded = url?.pathname === '/embed'
   const headers = securityHeaders(world.port, isEmbedded)
-  const send = ({ status = 200, type, body, headers: more = {} }: Answer) =>
-    response.writeHead(status, { 'content-type': type, ...headers, ...more }).end(body)
-  if (!isOwnHost(request, world.port)) return void send(text(403, 'unknown host'))
-  if (url === null) return void send(text(400, 'not an address'))
-  if (url.pathname === '/ticket') return void send(await exchange(request, world))
-  if (!isOwnOrigin(request, world.port)) return void send(text(403, 'foreign origin'))
+  const send = async ({ status = 200, type, body, headers: more = {} }: Answer) => {
+    response.writeHead(status, { 'content-type': type, ...headers, ...more })
+    if (typeof body === 'string') response.end(body)
+    else await pipeline(inTurns(body), response)
+  }
+  if (!isOwnHost(request, world.port)) return send(text(403, 'unknown host'))
+  if (url === null) return send(text(400, 'not an address'))
+  if (url.pathname === '/ticket') return send(await exchange(request, world))
+  if (!isOwnOrigin(request, world.port)) return send(text(403, 'foreign origin'))
   const isLibrary = /^\/plotly-[\w.-]+$/.test(url.pathname)
   if (!isLibrary && world.access.permissionOf(url.searchParams.get('token')) === null)
-    return void send(text(401, 'The token is missing or wrong. Open the address that was printed.'))
-  if (request.method !== 'GET') return void send(text(405, 'only GET'))
+    return send(text(401, 'The token is missing or wrong. Open the address that was printed.'))
+  if (request.method !== 'GET') return send(text(405, 'only GET'))
   try {
     if (isLibrary && url.pathname === plotlyRoute()) await sendPlotly(response, headers)
-    else send(await page(url, world))
+    else await send(await page(url, world))
   } catch (error) {
     // the browser went away in the middle, or the file could not be read to its end
     if (response.headersSent) return void response.destroy()
     const isAsked = error instanceof LabError && error.code !== 'INTERNAL'
-    send(text(isAsked ? 400 : 500, messageOf(error)))
+    await send(text(isAsked ? 400 : 500, messageOf(error)))
+  }
+}
+
+/** Pieces with other work of the session between them. */
+async function* inTurns(pieces: Iterable<string>): AsyncGenerator<string> {
+  for (const piece of pieces) {
+    yield piece
+    await setImmediate()
   }
 }
 
@@ -154,9 +167,12 @@ async function figureFile(name: string, kind: string, url: URL, world: RouteWorl
   await world.update()
   const known = runFigureNames.find(one => one === name)
   if (!known) return text(404, `no figure "${name}"`)
-  const figure = drawFigure(known as RunFigureName, world.runs(), parseView(url.searchParams.get('view') ?? '{}'))
+  // numbers are given as they were measured, pictures as the page draws them
+  const detail = kind === 'csv' ? { maxPoints: Number.POSITIVE_INFINITY } : {}
+  const view = parseView(url.searchParams.get('view') ?? '{}')
+  const figure = drawFigure(known as RunFigureName, world.runs(), view, detail)
   const headers = { 'content-disposition': `attachment; filename="${name}.${kind}"` }
-  if (kind === 'csv') return { type: 'text/csv; charset=utf-8', body: figureCsv(figure), headers }
+  if (kind === 'csv') return { type: 'text/csv; charset=utf-8', body: csvPieces(figure), headers }
   if (kind === 'svg') return { type: 'image/svg+xml', body: renderSvg(figure), headers }
   return { type: 'application/json', body: JSON.stringify(figure) }
 }

@@ -209,6 +209,12 @@ describe('figures', () => {
     expect(csv.headers.get('content-disposition')).toContain('forgetting.csv')
     expect(await csv.text()).toMatch(/^panel,series,x,y,low,high\r\n/)
     expect(await (await part(server, '/figures/loss.svg')).text()).toMatch(/^<svg/)
+    const long = new FakeRun(dir, 'long')
+    long.train(5000)
+    const losses = await (await part(server, '/figures/loss.csv')).text()
+    const raw = losses.split('\r\n').filter(row => row.startsWith('Training loss,long (raw)'))
+    // all that was measured, not what the page draws
+    expect(raw.map(row => Number(row.split(',')[2]))).toEqual(count(1, 5001))
     expect((await part(server, '/figures/nothing.svg')).status).toBe(404)
     expect((await part(server, `/figures/loss.svg?view=${encodeURIComponent('{"y":1}')}`)).status).toBe(400)
   })
