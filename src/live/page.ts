@@ -51,7 +51,7 @@ export function livePage({ token, isEmbedded, plotly }: LivePageOptions): string
 <form id="options" class="card">
 <label>x <select id="x"><option value="step">step</option><option value="tokens">tokens</option><option value="seconds">time</option></select></label>
 <label>losses in <select id="unit"><option value="nats">nats/token</option><option value="bitsPerByte">bits/byte</option></select></label>
-<label hidden>may be forgotten <select id="forgottenProbe"><option value="">general or the first</option></select></label>
+<label hidden title="what the trade-off counts as forgotten">old domain <select id="forgottenProbe"><option value="">automatic</option></select></label>
 <label>smoothing <input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.9"><output for="smoothing">0.90</output></label>
 <label><input id="logX" type="checkbox"> log x</label>
 <label><input id="logY" type="checkbox"> log y</label>

@@ -107,7 +107,7 @@ describe.skipIf(!chromiumPath)('the controls of the live page', () => {
     const forgotten = async () => (await axis('trade-off', 'yaxis')).title!.text
     await card('trade-off').scrollIntoViewIfNeeded()
     await expect.poll(forgotten).toContain('increase on general')
-    await page.getByLabel('may be forgotten').selectOption('code')
+    await page.getByLabel('old domain').selectOption('code')
     await expect.poll(forgotten).toContain('increase on code')
   })
 
