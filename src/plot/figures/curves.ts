@@ -11,7 +11,6 @@ import {
   type Panel,
   type Series,
   type Value,
-  values,
 } from '../figure.js'
 import { assignColors, dashesOf, neutralColor, runStyle } from '../palette.js'
 import { smooth } from '../smooth.js'
@@ -129,13 +128,19 @@ function legendOf(curves: Curve[], looks: Look[]): LegendEntry[] {
   return [...(names.length > 1 ? nameKeys : []), ...(runs.length > 1 ? runKeys : [])]
 }
 
-function picked(all: Value[], indices: number[]): Value[] {
-  return indices.map(i => all[i] ?? null)
+type Values = ArrayLike<Value>
+
+/** The values at some places of a curve, which is never copied as a whole: it may be long. */
+function picked(all: Values, indices: number[]): Value[] {
+  return indices.map(i => {
+    const value = all[i]
+    return drawable(value) ? value : null
+  })
 }
 
 /** A smoothed curve keeps its shape with few points; of raw values every extreme counts. */
 function lineOf(
-  [x, y]: [Value[], Value[]],
+  [x, y]: [Values, Values],
   { look, isRaw, faint, maxPoints }: { look: Look; isRaw: boolean; faint: boolean; maxPoints: number },
 ): LineSeries {
   const indices = sampleIndices(x, y, { maxPoints, method: isRaw ? 'minMax' : 'lttb' })
@@ -157,14 +162,16 @@ function bandOf(curve: Curve, look: Look, maxPoints: number): BandSeries[] {
   const { low: lows, high: highs } = curve
   // a band is unknown where too little was measured
   if (!lows || !highs || !Array.from(lows).some((low, i) => drawable(low) && drawable(highs[i]))) return []
-  const x = values(curve.x)
-  const indices = sampleIndices(x, values(curve.y), { maxPoints, method: 'lttb' })
-  const pick = (numbers: ArrayLike<number | null>) => picked(values(numbers), indices)
+  const { x } = curve
+  const indices = sampleIndices(x, curve.y, { maxPoints, method: 'lttb' })
+  const pick = (numbers: Values) => picked(numbers, indices)
   const name = `${look.display} (confidence band)`
   const [low, high] = [pick(lows), pick(highs)]
   const group = look.display
   return [{ kind: 'band', name, group, x: picked(x, indices), low, high, color: look.color, solid: false, label: null }]
 }
+
+const smoothed = (y: Values, smoothing: number): Values => (smoothing === 0 ? y : smooth(y, smoothing))
 
 /** Series and legend of curves: bands at the back, raw lines faint behind their smoothed ones. */
 export function curveSeries(
@@ -178,17 +185,17 @@ export function curveSeries(
   const lines: Series[] = []
   curves.forEach((curve, i) => {
     const look = looks[i]!
-    const [x, y] = [values(curve.x), values(curve.y)]
+    const { x, y } = curve
     if (ghosts.includes(curve.run)) {
       // as raw values are: behind everything
-      const ghost = lineOf([x, smooth(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints })
+      const ghost = lineOf([x, smoothed(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints })
       raw.push({ ...ghost, faint: true, label: null })
       return
     }
     bands.push(...bandOf(curve, look, maxPoints))
     if (smoothing > 0) raw.push(lineOf([x, y], { look, isRaw: true, faint: true, maxPoints }))
     // a single raw value is worth no moving average; smooth() keeps it as it is
-    lines.push(lineOf([x, smooth(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints }))
+    lines.push(lineOf([x, smoothed(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints }))
   })
   return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks) }
 }
