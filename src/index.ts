@@ -167,7 +167,10 @@ export type { LiveControls } from './live/controls.js'
 export {
   type LiveHtmlOptions,
   type LiveOutput,
+  coveredBundle,
+  type LiveFrameOptions,
   liveBundle,
+  liveFrame,
   liveHtml,
   liveOutput,
   type MimeBundle,

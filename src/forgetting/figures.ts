@@ -15,7 +15,7 @@ import type { TrainColumn } from './train-columns.js'
 export interface RunFigureOptions extends Omit<CurveOptions, 'marks'> {
   /** Unit of losses on held-out text; default `nats`. */
   unit?: LossUnit
-  /** The probe that stands for the old domain in the trade-off; default `general`. The mean of all others stands for the new one. */
+  /** The probe that stands for the old domain in the trade-off; default `general`, else the first. The mean of all others stands for the new one. */
   forgottenProbe?: string
 }
 
@@ -118,8 +118,10 @@ function meanDecrease(records: ProbeRecord[], unit: LossUnit): number | null {
 }
 
 function tradeOffOf(runs: RunRecords[], options: RunFigureOptions): Figure {
-  const { unit = 'nats', forgottenProbe = 'general', allRuns = [] } = options
-  const others = probesOf(runs).filter(probe => probe !== forgottenProbe)
+  const { unit = 'nats', allRuns = [] } = options
+  const probes = probesOf(runs)
+  const forgottenProbe = options.forgottenProbe ?? (probes.includes('general') ? 'general' : (probes[0] ?? 'general'))
+  const others = probes.filter(probe => probe !== forgottenProbe)
   const paths = runs.map(run => {
     const records = ofKind(run.records, 'probe')
     const steps = [...new Set(records.map(record => record.step))]

@@ -93,6 +93,22 @@ describe('runFigure', () => {
     expect(runFigure('trade-off', two).panels[0]!.xAxis.label).toContain('code')
   })
 
+  it('takes the first probe for the old domain where none is called general, or the one that is chosen', () => {
+    const records = numbered(
+      [0, 5].flatMap(step => [probe(step, 'prose', 0.02 * step), probe(step, 'sql', -0.1 * step)]),
+    )
+    const path = (options = {}) => {
+      const { xAxis, yAxis, series } = runFigure('trade-off', [{ name: 'a', records }], options).panels[0]!
+      const { x, y } = series[0] as LineSeries
+      return { labels: [xAxis.label, yAxis.label], last: [x.at(-1), y.at(-1)] }
+    }
+    expect(path().labels).toEqual([expect.stringContaining('sql'), expect.stringContaining('prose')])
+    expect(path().last).toEqual([0.5, 0.1])
+    const chosen = path({ forgottenProbe: 'sql' })
+    expect(chosen.labels).toEqual([expect.stringContaining('prose'), expect.stringContaining('sql')])
+    expect(chosen.last).toEqual([-0.1, -0.5])
+  })
+
   it('shows the contributions of the last evaluation', () => {
     expect(runFigure('contribution', one).panels[0]!.series[0]).toMatchObject({ kind: 'bar', y: [0.3, 0.1] })
   })
