@@ -1,8 +1,9 @@
 import { internal, LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
-import { arrayNameOf, type HostArray, isArrayOf } from './dtype.js'
+import { arrayNameOf, checkElement, type DType, type HostArray, isArrayOf } from './dtype.js'
 import { defaultEngine, type Engine } from './engine.js'
 import type { Tensor, TensorSpec } from './graph.js'
+import { toHost } from './leaf.js'
 import { type Lowered, lower } from './lower.js'
 import { formatShape, sizeOf } from './shape.js'
 import { Variable } from './variable.js'
@@ -50,9 +51,9 @@ export class Program<Name extends string = string> {
    */
   async run(inputs: ProgramInputs = {}, options: { signal?: AbortSignal } = {}): Promise<Record<Name, HostArray>> {
     const { spec, data, variables } = this.#lowered
-    const given = spec.inputs.map(({ name, value }) => data.get(name) ?? hostValue(name, inputs, spec.values[value]!))
+    const given = spec.inputs.map(({ name, value }) => data.get(value) ?? hostValue(name, inputs, spec.values[value]!))
+    const names = spec.inputs.filter(({ value }) => !data.has(value)).map(({ name }) => name)
     for (const name of Object.keys(inputs)) {
-      const names = spec.inputs.map(i => i.name)
       if (!names.includes(name))
         throw new LabError('INPUT', `the program has no input "${name}".${didYouMean(name, names)}`)
     }
@@ -118,8 +119,7 @@ function hostValue(name: string, inputs: ProgramInputs, spec: TensorSpec): HostA
   if (value === undefined) {
     throw new LabError('INPUT', `the program needs input "${name}" (${spec.dtype} ${formatShape(spec.shape)})`)
   }
-  const array =
-    typeof value === 'number' ? (spec.dtype === 'i32' ? Int32Array.of(value) : Float32Array.of(value)) : value
+  const array = typeof value === 'number' ? scalarArray(name, value, spec.dtype) : value
   const expected = `input "${name}": expected ${spec.dtype} ${formatShape(spec.shape)}`
   if (array.length !== sizeOf(spec.shape)) throw new LabError('INPUT', `${expected}, got ${array.length} elements`)
   if (!isArrayOf(spec.dtype, array)) {
@@ -127,4 +127,9 @@ function hostValue(name: string, inputs: ProgramInputs, spec: TensorSpec): HostA
     throw new LabError('INPUT', `${expected} as a ${arrayNameOf(spec.dtype)}, got a ${came}`)
   }
   return array
+}
+
+function scalarArray(name: string, value: number, dtype: DType): HostArray {
+  checkElement(`input "${name}"`, value, dtype)
+  return toHost([value], dtype)
 }

@@ -47,6 +47,7 @@ export function weightedSum(outputs: readonly Tensor[]): Tensor {
 function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
   let worst = ours.length === theirs.length ? 0 : Number.POSITIVE_INFINITY
   for (let i = 0; i < ours.length; i++) {
+    if (Object.is(ours[i], theirs[i])) continue
     const difference = Math.abs(ours[i]! - theirs[i]!)
     worst = Math.max(
       worst,

@@ -51,7 +51,6 @@ export const sameOperands: Record<string, string> = {
   greaterOrEqual: 'GreaterOrEqual',
   and: 'And',
   or: 'Or',
-  where: 'Where',
   gather: 'Gather',
 }
 
@@ -70,7 +69,8 @@ export const emitters: Record<string, Emitter> = {
   cast: c => one(c, 'Cast', c.inputs, { to: onnxDataType[c.attrs['dtype'] as DType] }),
   reshape: c => one(c, 'Reshape', [...c.inputs, c.model.int64(c.result.shape)]),
   permute: c => one(c, 'Transpose', c.inputs, { perm: c.attrs['axes'] as number[] }),
-  expand: c => one(c, 'Expand', [...c.inputs, c.model.int64(c.result.shape)]),
+  where: c => throughF32(c, 'Where', c.inputs),
+  expand: c => throughF32(c, 'Expand', c.inputs, [c.model.int64(c.result.shape)]),
   slice: c => {
     const bounds = [c.attrs['start'], c.attrs['end'], c.attrs['axis']] as number[]
     one(c, 'Slice', [...c.inputs, ...bounds.map(v => c.model.int64([v]))])
@@ -79,7 +79,7 @@ export const emitters: Record<string, Emitter> = {
     const pads = new Array<number>(2 * c.result.shape.length).fill(0)
     pads[c.attrs['axis'] as number] = c.attrs['before'] as number
     pads[(c.attrs['axis'] as number) + c.result.shape.length] = c.attrs['after'] as number
-    one(c, 'Pad', [...c.inputs, c.model.int64(pads)])
+    throughF32(c, 'Pad', c.inputs, [c.model.int64(pads)])
   },
   concat: c => one(c, 'Concat', c.inputs, { axis: c.attrs['axis'] as number }),
   sum: c => one(c, 'ReduceSum', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
@@ -123,7 +123,9 @@ export const emitters: Record<string, Emitter> = {
     const size = sizeOf(c.specs[1]!.shape)
     const flat = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64([size])], sized([size]))
     const first = c.model.emit('Slice', [flat, ...[0, 1, 0].map(v => c.model.int64([v]))], sized([1]))
-    one(c, 'Where', [c.model.emit('Equal', [first, first], sized([1], 1)), c.inputs[0]!, c.inputs[0]!])
+    const isSame = c.model.emit('Equal', [first, first], sized([1], 1))
+    const x = inF32(c, 0)
+    fromF32(c, 'Where', [isSame, x, x])
   },
   softmax: c => one(c, 'Softmax', c.inputs, { axis: -1 }),
   // QuickGelu(x) = x sigmoid(alpha x)
@@ -256,6 +258,29 @@ export function one(
   domain = '',
 ): void {
   c.model.node({ op, inputs, outputs: [c.outputs[0]!], attributes, domain })
+}
+
+/**
+ * An operator that moves elements and has no kernel for 16-bit ones: they are f32 meanwhile, which is exact. The casts are
+ * explicit because those that onnxruntime inserts undo the rounding before them.
+ */
+function throughF32(c: Context, op: string, operands: readonly string[], rest: readonly string[] = []): void {
+  fromF32(c, op, [...operands.map((_, i) => inF32(c, i)), ...rest])
+}
+
+function inF32({ model, inputs, specs }: Context, index: number): string {
+  const { shape, dtype } = specs[index]!
+  return isHalf(dtype) ? model.emit('Cast', [inputs[index]!], sized(shape), { to: onnxDataType.f32 }) : inputs[index]!
+}
+
+function fromF32(c: Context, op: string, inputs: readonly string[]): void {
+  const { shape, dtype } = c.result
+  if (isHalf(dtype)) one(c, 'Cast', [c.model.emit(op, inputs, sized(shape))], { to: onnxDataType[dtype] })
+  else one(c, op, inputs)
+}
+
+function isHalf(dtype: DType): boolean {
+  return dtype === 'f16' || dtype === 'bf16'
 }
 
 /** Positions along one axis, repeated over all others: what ScatterElements wants. */

@@ -163,11 +163,11 @@ export class OrtApi {
 
   /** onnxruntime crashes with a global pool of one thread: then there is none, and sessions compute on the calling thread. */
   #createEnvironment(): Pointer {
-    if (this.threads === 1) return this.#create('CreateEnv', LOG_ERRORS, 'llama-pro-lab')
+    if (this.threads === 1) return this.#create('CreateEnv', LOG_FATAL, 'llama-pro-lab')
     const threading = this.#create('CreateThreadingOptions')
     this.#check('SetGlobalIntraOpNumThreads', threading, this.threads)
     this.#check('SetGlobalInterOpNumThreads', threading, 1)
-    return this.#create('CreateEnvWithGlobalThreadPools', LOG_ERRORS, 'llama-pro-lab', threading)
+    return this.#create('CreateEnvWithGlobalThreadPools', LOG_FATAL, 'llama-pro-lab', threading)
   }
 
   #create(name: Name, ...args: Argument[]): Pointer {
@@ -181,7 +181,8 @@ export class OrtApi {
   }
 }
 
-const LOG_ERRORS = 3
+/** A run that fails says why in its status; the log would say it again on stderr. */
+const LOG_FATAL = 4
 export const ARENA_ALLOCATOR = 1
 const SAME_AS_REQUESTED = 1
 /**
