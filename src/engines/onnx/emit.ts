@@ -20,6 +20,8 @@ export interface Context {
   readonly attrs: Attrs
   readonly specs: readonly TensorSpec[]
   readonly result: TensorSpec
+  /** An operand of ids that choose among `size` rows, as the engine's kernels have to get it. */
+  ids(index: number, size: number): string
 }
 
 export type Emitter = (context: Context) => void
@@ -51,7 +53,6 @@ export const sameOperands: Record<string, string> = {
   greaterOrEqual: 'GreaterOrEqual',
   and: 'And',
   or: 'Or',
-  gather: 'Gather',
 }
 
 /** The ops that need more than that. */
@@ -99,23 +100,25 @@ export const emitters: Record<string, Emitter> = {
       MICROSOFT,
     )
   },
+  gather: c => one(c, 'Gather', [c.inputs[0]!, c.ids(1, c.specs[0]!.shape[0]!)]),
   scatterAdd: c => {
-    const [ids, rows] = c.inputs as [string, string]
+    const rows = c.inputs[1]!
     const zero = c.model.fresh()
     c.model.constant(zero, { shape: [], dtype: 'f32' }, new Float32Array(1))
     const base = c.model.emit('Expand', [zero, c.model.int64(c.result.shape)], sized(c.result.shape))
-    const indices = spread(c.model, ids, c.specs[1]!.shape, 0)
+    const indices = spread(c.model, c.ids(0, c.result.shape[0]!), c.specs[1]!.shape, 0)
     one(c, 'ScatterElements', [base, indices, rows], { axis: 0, reduction: 'add' })
   },
   gatherLast: c => {
     const column = [...c.result.shape, 1]
-    const ids = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64(column)], sized(column))
+    const width = c.specs[0]!.shape.at(-1)!
+    const ids = c.model.emit('Reshape', [c.ids(1, width), c.model.int64(column)], sized(column))
     const picked = c.model.emit('GatherElements', [c.inputs[0]!, ids], sized(column), { axis: -1 })
     one(c, 'Reshape', [picked, c.model.int64(c.result.shape)])
   },
   update: c => {
     const axis = c.attrs['axis'] as number
-    const indices = spread(c.model, c.inputs[2]!, c.specs[1]!.shape, axis)
+    const indices = spread(c.model, c.ids(2, c.result.shape[axis]!), c.specs[1]!.shape, axis)
     one(c, 'ScatterElements', [c.inputs[0]!, indices, c.inputs[1]!], { axis })
   },
   // a choice between two equal values: onnxruntime has no control edges, and this one needs `after` to be decided
@@ -246,7 +249,8 @@ function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, nam
   const emitter = emitters[node.op]
   if (!emitter) throw internal(`the onnx engine has no op ${node.op}`)
   const specs = node.inputs.map(i => spec.values[i]!)
-  emitter({ model, inputs, outputs, attrs: node.attrs, specs, result: spec.values[node.outputs[0]!]! })
+  const ids = (index: number, size: number) => withoutNegative(model, inputs[index]!, specs[index]!.shape, size)
+  emitter({ model, inputs, outputs, attrs: node.attrs, specs, result: spec.values[node.outputs[0]!]!, ids })
 }
 
 /** The op's result from one ONNX operator. */
@@ -281,6 +285,15 @@ function fromF32(c: Context, op: string, inputs: readonly string[]): void {
 
 function isHalf(dtype: DType): boolean {
   return dtype === 'f16' || dtype === 'bf16'
+}
+
+/**
+ * Ids among which negative ones are ids beyond the end: onnxruntime's kernels, which refuse those, count
+ * negative ones from the end, so that a target of -100 would be a token.
+ */
+function withoutNegative(model: ModelBuilder, ids: string, shape: readonly number[], size: number): string {
+  const isNegative = model.emit('Less', [ids, model.int32(0)], sized(shape, 1))
+  return model.emit('Where', [isNegative, model.int32(size), ids], sized(shape))
 }
 
 /** Positions along one axis, repeated over all others: what ScatterElements wants. */

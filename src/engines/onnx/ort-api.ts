@@ -109,7 +109,7 @@ export class OrtApi {
     if (!status) return
     const message = String(this.#calls.GetErrorMessage(status as Pointer))
     this.#calls.ReleaseStatus(status as Pointer)
-    const code = /alloc|out of memory/i.test(message) ? 'OUT_OF_MEMORY' : 'ENGINE'
+    const code = noMemory.test(message) ? 'OUT_OF_MEMORY' : 'ENGINE'
     throw new LabError(code, `onnxruntime ${name}: ${message}`)
   }
 
@@ -180,6 +180,10 @@ export class OrtApi {
     this.check(name, this.#calls[name](...args))
   }
 }
+
+/** What onnxruntime says, or the C++ library beneath it, when memory cannot be had; other errors speak of allocators too. */
+export const noMemory =
+  /failed to allocate|bad[ _]alloc|bad allocation|out of memory|cannot allocate memory|smaller than requested bytes/i
 
 /** A run that fails says why in its status; the log would say it again on stderr. */
 const LOG_FATAL = 4

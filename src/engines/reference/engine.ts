@@ -100,6 +100,7 @@ export class ReferenceEngine implements Engine {
   }
 
   async memory(): Promise<EngineMemory> {
+    this.#check()
     let variableBytes = 0
     for (const { data } of this.#variables.values()) variableBytes += data.byteLength
     return { variableBytes, variables: this.#variables.size, programs: this.#specs.length }

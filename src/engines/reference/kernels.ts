@@ -240,6 +240,7 @@ function matmul(a: Value, b: Value, attrs: Attrs, out: TensorSpec): Float64Array
   return result
 }
 
-function checkId(op: string, id: number, size: number): void {
+/** @throws LabError ENGINE for an id that chooses none of `size` rows */
+export function checkId(op: string, id: number, size: number): void {
   if (id < 0 || id >= size) throw new LabError('ENGINE', `${op}: index ${id} is outside 0..${size - 1}`)
 }

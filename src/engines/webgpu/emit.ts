@@ -281,7 +281,9 @@ function emitNode({ model, spec, nameOf, used, halves }: Emission, node: Program
     const specs = node.inputs.map(i => held(spec.values[i]!))
     const result = held(spec.values[node.outputs[0]!]!)
     const isRead = (output: number) => used.has(outputs[output]!)
-    emitter({ model, inputs, outputs, attrs: node.attrs, specs, result, isRead, halves })
+    // a kernel refuses no id; those that come from the host are looked at there
+    const ids = (index: number) => inputs[index]!
+    emitter({ model, inputs, outputs, attrs: node.attrs, specs, result, isRead, halves, ids })
   } else if (simple) model.node({ op: simple, inputs, outputs })
   else throw internal(`the webgpu engine has no op ${node.op}`)
   const isConstant = node.op === 'scalar' || node.op === 'iota'
