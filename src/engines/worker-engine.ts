@@ -35,6 +35,7 @@ export class WorkerEngine implements Engine {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   readonly #loaded = new Map<string, Promise<number>>()
+  readonly #keys = new Map<number, string>()
   #device: string
   #description: string
   #nextCall = 0
@@ -98,9 +99,20 @@ export class WorkerEngine implements Engine {
       loading = this.#call({ kind: 'load', spec, key }) as Promise<number>
       this.#loaded.set(key, loading)
       // what failed once (no memory left) may work when it is asked for again
-      loading.catch(() => this.#loaded.delete(key))
+      loading.then(
+        program => this.#keys.set(program, key),
+        () => this.#loaded.delete(key),
+      )
     }
     return loading
+  }
+
+  unload(program: number): void {
+    const key = this.#keys.get(program)
+    if (key === undefined || this.#closed) return
+    this.#keys.delete(program)
+    this.#loaded.delete(key)
+    this.#send({ kind: 'unload', program })
   }
 
   async run(

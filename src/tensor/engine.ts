@@ -99,6 +99,8 @@ export interface Engine {
   disposeVariable(variable: number): void
   /** Compiles a program; resolves to its handle. */
   load(spec: ProgramSpec, key: string): Promise<number>
+  /** Frees a program, for all that have its handle; runs that were asked for before it still end. */
+  unload(program: number): void
   /** Runs a program once; resolves to its outputs, which the caller owns. */
   run(
     program: number,

@@ -8,6 +8,7 @@ import { grad } from '../../src/tensor/autograd.js'
 import type { Engine } from '../../src/tensor/engine.js'
 import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, input, iota } from '../../src/tensor/leaf.js'
+import { IDLE_PROGRAMS } from '../../src/tensor/loaded-programs.js'
 import { linearCrossEntropy } from '../../src/tensor/ops/cross-entropy.js'
 import { add, cast, mul } from '../../src/tensor/ops/elementwise.js'
 import { gather, gatherLast, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
@@ -45,7 +46,8 @@ export function weightedSum(outputs: readonly Tensor[]): Tensor {
   return terms.reduce((a, b) => add(a, b))
 }
 
-function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
+/** Absolute up to 1, relative above; infinite where one is not a number and the other is. */
+export function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
   let worst = ours.length === theirs.length ? 0 : Number.POSITIVE_INFINITY
   for (let i = 0; i < ours.length; i++) {
     if (Object.is(ours[i], theirs[i])) continue
@@ -191,6 +193,27 @@ export function conformance(
       expect((await engine.memory()).programs - before.programs).toBe(1)
       p.dispose()
       q.dispose()
+    })
+
+    it('frees a program that is unloaded, and compiles it anew when it is asked for again', async () => {
+      const { spec, key } = compile({ outputs: { y: mul(input('x', [1]), 11) }, engine }).lowered
+      const run = async () => engine.run(await engine.load(spec, key), [Float32Array.of(2)], [])
+      const before = (await engine.memory()).programs
+      const program = await engine.load(spec, key)
+      expect(await engine.load(spec, key)).toBe(program)
+      expect((await engine.memory()).programs - before).toBe(1)
+      const last = run()
+      engine.unload(await engine.load(spec, key))
+      expect((await last)[0]![0]).toBe(22)
+      expect((await engine.memory()).programs).toBe(before)
+      expect((await run())[0]![0]).toBe(22)
+    })
+
+    it('keeps a bounded number of programs, however many expressions a session evaluates', async () => {
+      const before = (await engine.memory()).programs
+      const x = fromHost(Float32Array.of(2), [1], 'f32')
+      for (let i = 0; i < 500; i++) expect((await realize([mul(x, i)], { engine }))[0]![0]).toBe(2 * i)
+      expect((await engine.memory()).programs - before).toBeLessThanOrEqual(IDLE_PROGRAMS)
     })
 
     it('returns to its baseline of device memory when variables are disposed', async () => {

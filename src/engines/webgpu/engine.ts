@@ -37,6 +37,7 @@ interface DeviceVariable {
 
 interface Compiled {
   readonly spec: ProgramSpec
+  readonly key: string
   readonly model: DeviceModel
   readonly session: DeviceSession
   readonly inPlace: readonly boolean[]
@@ -121,6 +122,7 @@ export class WebGpuEngine implements Engine {
     const session = this.#api.createSession(model.bytes, prefix)
     this.#programs.set(id, {
       spec,
+      key,
       model: { ...model, bytes: new Uint8Array(0) },
       session,
       inPlace,
@@ -128,6 +130,14 @@ export class WebGpuEngine implements Engine {
     })
     this.#loaded.set(key, id)
     return id
+  }
+
+  unload(id: number): void {
+    const program = this.#programs.get(id)
+    if (!program) return
+    this.#api.releaseSession(program.session)
+    this.#programs.delete(id)
+    this.#loaded.delete(program.key)
   }
 
   async run(
