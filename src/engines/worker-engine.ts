@@ -12,6 +12,8 @@ export interface WorkerEngineOptions {
   readonly name: string
   readonly device: string
   readonly nativeOps: ReadonlySet<string>
+  /** As in {@link Engine} (default false). */
+  readonly widensHalf?: boolean
   /** Module of the worker: it calls `hostEngine`. */
   readonly module: URL
   /** Handed to the worker as its `workerData`. */
@@ -31,6 +33,7 @@ type Unnumbered<T> = T extends { call: number } ? Omit<T, 'call'> : never
 export class WorkerEngine implements Engine {
   readonly name: string
   readonly nativeOps: ReadonlySet<string>
+  readonly widensHalf: boolean
   readonly workingBytes: (programs: readonly ProgramSpec[]) => WorkingBytes
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
@@ -43,8 +46,9 @@ export class WorkerEngine implements Engine {
   #closed: LabError | null = null
   #disposing: Promise<void> | null = null
 
-  constructor({ name, device, nativeOps, module, workerData, workingBytes }: WorkerEngineOptions) {
+  constructor({ name, device, nativeOps, widensHalf = false, module, workerData, workingBytes }: WorkerEngineOptions) {
     this.name = name
+    this.widensHalf = widensHalf
     this.nativeOps = nativeOps
     this.workingBytes = workingBytes
     this.#device = device

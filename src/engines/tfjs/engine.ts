@@ -35,6 +35,7 @@ export class TfjsEngine implements Engine {
   readonly name = 'tfjs'
   readonly device: string
   readonly nativeOps = nativeOps
+  readonly widensHalf = true
   readonly #tf: Tf
   readonly #sliceMs: number
   readonly #note: string

@@ -54,6 +54,7 @@ export class WebGpuEngine implements Engine {
   readonly device = 'webgpu'
   readonly description: string
   readonly nativeOps = nativeOps
+  readonly widensHalf = true
   readonly precision: DevicePrecision
   readonly #adapter: Adapter
   readonly #profilePrefix: string | null
