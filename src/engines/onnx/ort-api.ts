@@ -31,18 +31,22 @@ const functions = {
   SetIntraOpNumThreads: [24, 'void *', ['void *', 'int']],
   CreateTensorWithDataAsOrtValue: [49, 'void *', ['void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *']],
   CreateCpuMemoryInfo: [69, 'void *', ['int', 'int', 'void *']],
+  ReleaseEnv: [92, 'void', ['void *']],
   ReleaseStatus: [93, 'void', ['void *']],
+  ReleaseMemoryInfo: [94, 'void', ['void *']],
   ReleaseSession: [95, 'void', ['void *']],
   ReleaseValue: [96, 'void', ['void *']],
   ReleaseSessionOptions: [100, 'void', ['void *']],
   CreateEnvWithGlobalThreadPools: [119, 'void *', ['int', 'const char *', 'void *', 'void *']],
   DisablePerSessionThreads: [120, 'void *', ['void *']],
   CreateThreadingOptions: [121, 'void *', ['void *']],
+  ReleaseThreadingOptions: [122, 'void', ['void *']],
   AddSessionConfigEntry: [130, 'void *', ['void *', 'const char *', 'const char *']],
   CreateAndRegisterAllocator: [144, 'void *', ['void *', 'void *', 'void *']],
   SetGlobalIntraOpNumThreads: [147, 'void *', ['void *', 'int']],
   SetGlobalInterOpNumThreads: [148, 'void *', ['void *', 'int']],
   CreateArenaCfg: [156, 'void *', ['size_t', 'int', 'int', 'int', 'void *']],
+  ReleaseArenaCfg: [157, 'void', ['void *']],
 } as const satisfies Record<string, Signature>
 
 type Name = keyof typeof functions
@@ -89,6 +93,13 @@ export class OrtApi {
     // grow by what is asked for, not to the next power of two: the peak of a step is then close to what it needs
     const arena = this.#create('CreateArenaCfg', 0, SAME_AS_REQUESTED, -1, MAX_DEAD_BYTES)
     this.#check('CreateAndRegisterAllocator', this.#environment, this.#memoryInfo, arena)
+    this.#calls.ReleaseArenaCfg(arena)
+  }
+
+  /** Gives the arena back, once all tensors and sessions have been released and the last environment of the process goes. */
+  dispose(): void {
+    this.#calls.ReleaseMemoryInfo(this.#memoryInfo)
+    this.#calls.ReleaseEnv(this.#environment)
   }
 
   get environment(): Pointer {
@@ -167,7 +178,11 @@ export class OrtApi {
     const threading = this.#create('CreateThreadingOptions')
     this.#check('SetGlobalIntraOpNumThreads', threading, this.threads)
     this.#check('SetGlobalInterOpNumThreads', threading, 1)
-    return this.#create('CreateEnvWithGlobalThreadPools', LOG_FATAL, 'llama-pro-lab', threading)
+    try {
+      return this.#create('CreateEnvWithGlobalThreadPools', LOG_FATAL, 'llama-pro-lab', threading)
+    } finally {
+      this.#calls.ReleaseThreadingOptions(threading)
+    }
   }
 
   #create(name: Name, ...args: Argument[]): Pointer {

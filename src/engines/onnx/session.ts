@@ -51,6 +51,7 @@ export class OnnxSession implements Engine {
   readonly #keys = new Map<string, number>()
   #nextId = 0
   #ended: LabError | null = null
+  #isFreed = false
 
   /** @param profilePrefix onnxruntime profiles of every program are written to files of this prefix; null: none are */
   constructor(
@@ -192,10 +193,13 @@ export class OnnxSession implements Engine {
   }
 
   async dispose(): Promise<void> {
+    if (this.#isFreed) return
+    this.#isFreed = true
     for (const id of [...this.#variables.keys()]) this.disposeVariable(id)
     for (const { session } of this.#programs.values()) this.api.releaseSession(session)
     this.#programs.clear()
     this.#keys.clear()
+    this.api.dispose()
     this.#ended ??= new LabError('ENGINE_CLOSED', 'onnx: the engine has been disposed')
   }
 
