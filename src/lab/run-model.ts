@@ -9,7 +9,7 @@ import type { Engine } from '../tensor/engine.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
 import { internal } from '../util/errors.js'
-import { frozenStorage } from './frozen-storage.js'
+import { frozenStorage, widenedWarning } from './frozen-storage.js'
 
 export interface RunModel {
   /** The model that is trained. */
@@ -65,7 +65,8 @@ export async function buildRunModel(
   })
   const kept = reference ? null : await baseBeside(base, method, source)
   if (reference && copiesBase) base.dispose()
-  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings, quantized }
+  const told = [...warnings, ...(source ? widenedWarning(recipe, source, engine) : [])]
+  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings: told, quantized }
 }
 
 /** The base as a model of its own, where old weights are trained. From random weights there is nothing to forget. */

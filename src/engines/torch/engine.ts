@@ -65,7 +65,7 @@ export class TorchEngine implements Engine {
   readonly #timeoutMs: number
   readonly #waiting = new Map<number, Waiting>()
   readonly #loaded = new Map<string, Promise<number>>()
-  readonly #programs = new Map<number, ProgramSpec>()
+  readonly #programs = new Map<number, { readonly spec: ProgramSpec; readonly key: string }>()
   readonly #variables = new Map<number, TensorSpec>()
   #found: WorkerDescription | null = null
   #timer: NodeJS.Timeout | null = null
@@ -138,7 +138,7 @@ export class TorchEngine implements Engine {
       const compile = this.#compile === 'always' || (this.#compile === 'auto' && flopsOf(spec) >= COMPILE_FLOPS)
       loading = this.#call({ kind: 'load', id, spec: fuseCrossEntropy(spec), compile }).then(() => id)
       this.#loaded.set(key, loading)
-      this.#programs.set(id, spec)
+      this.#programs.set(id, { spec, key })
       // what failed once (no memory left) may work when it is asked for again
       loading.catch(() => {
         this.#loaded.delete(key)
@@ -148,6 +148,14 @@ export class TorchEngine implements Engine {
     return loading
   }
 
+  unload(program: number): void {
+    const known = this.#programs.get(program)
+    if (!known || this.#closed) return
+    this.#programs.delete(program)
+    this.#loaded.delete(known.key)
+    this.#send({ kind: 'unload', id: program })
+  }
+
   async run(
     program: number,
     inputs: readonly HostArray[],
@@ -155,7 +163,7 @@ export class TorchEngine implements Engine {
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<HostArray[]> {
     if (signal?.aborted) throw new LabError('ABORTED', 'the run was aborted before it began')
-    const spec = this.#programs.get(program)
+    const spec = this.#programs.get(program)?.spec
     if (!spec) throw internal(`no program ${program}`)
     const { blobs } = await this.#call({ kind: 'run', id: program, variables }, inputs.map(copyOf))
     return blobs.map((blob, i) => arrayOf(blob, spec.values[spec.outputs[i]!]!))

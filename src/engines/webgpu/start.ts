@@ -36,7 +36,7 @@ class WebGpuWorkerEngine extends WorkerEngine {
     const module = new URL('./worker.js', import.meta.url)
     const { precision } = workerData
     const workingBytes = (programs: readonly ProgramSpec[]) => deviceWorkingBytes(programs, precision)
-    super({ name: 'onnx', device, nativeOps, module, workerData, workingBytes })
+    super({ name: 'onnx', device, nativeOps, widensHalf: true, module, workerData, workingBytes })
     this.precision = precision
   }
 
