@@ -6,6 +6,7 @@ import type { Diagnostic } from 'tslab/dist/converter.js'
 import { type CandidateDetails, candidateDetails } from './candidates.js'
 import { type Compiler, type ConverterHost, createConverterHost, type Emitted } from './compiler-host.js'
 import { isBare, packageOf } from './modules.js'
+import { topLevelNames, typeNames } from './vars.js'
 
 export type Conversion =
   | { ok: true; emitted: Emitted; warnings: string[] }
@@ -204,14 +205,7 @@ export class CellConverter {
 
   #declaredNames(): Set<string> {
     const file = this.ts.createSourceFile('declarations.d.ts', this.#declarations, this.ts.ScriptTarget.Latest)
-    const words = new Set<string>()
-    for (const statement of file.statements)
-      for (const [word] of statement
-        .getText(file)
-        .slice(0, 2000)
-        .matchAll(/[\w$]+/g))
-        words.add(word)
-    return words
+    return new Set([...topLevelNames(this.ts, file), ...typeNames(this.ts, file)])
   }
 }
 
