@@ -430,6 +430,10 @@ describe('language', () => {
     expect(
       ['1 + 1', 'const x = await f()', 'for await (const x of y) {}', 'let a: Map<string, number>'].map(status),
     ).toEqual(Array(4).fill('complete'))
+    // TSX would read the beginning of an element
+    expect(['const id = <T>(x: T) => x', '<number>(x as any)', 'lab.train\n'].map(status)).toEqual(
+      Array(3).fill('complete'),
+    )
     expect([')', 'let x = = 1', 'a b c', 'const 1x = 2'].map(status)).toEqual(Array(4).fill('invalid'))
   })
 })
