@@ -10,7 +10,7 @@ import { isDisplayHandle, type Render } from './display.js'
 import { describeDiagnostics, describeError } from './errors.js'
 import { type Evaluation, ScriptRunner } from './evaluate.js'
 import { defineGlobals, valuesOf } from './globals.js'
-import { guardProcess } from './guards.js'
+import { guardProcess, isOfInterrupt } from './guards.js'
 import { InterruptWatcher } from './interrupt.js'
 import { completeAt, completenessOf, inspectAt } from './language.js'
 import { LocalModules } from './local-modules.js'
@@ -118,7 +118,9 @@ export class Evaluator {
       loader,
       render: this.#render,
       slots: this.#watcher.slots,
+      running: () => this.#running,
       current,
+      onLateError: (cell, error) => isOfInterrupt(error, cell) || this.#reportLate(cell, error),
     })
     this.#undo.push(
       () => this.#recall.dispose(),
@@ -147,8 +149,8 @@ export class Evaluator {
   }
 
   /**
-   * `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, also one that blocks the main thread, or else the next one:
-   * whoever sets it sets it back to 0 before handing out a cell that is not meant.
+   * `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, or whatever else blocks the main thread, or the next cell:
+   * whoever means none that comes later calls {@link interrupt} before it.
    */
   get interruptBuffer(): SharedArrayBuffer {
     return this.#watcher.buffer
@@ -189,9 +191,10 @@ export class Evaluator {
     saveCompiler()
   }
 
-  /** Ends the running cell from the main thread; what it declared is kept. Does nothing when no cell runs. */
+  /** Ends the running cell from the main thread; what it declared is kept. Nothing is asked of {@link interruptBuffer} any more. */
   interrupt(): void {
     this.#running?.interrupt()
+    this.#watcher.reset()
     this.#onInterrupt?.()
   }
 
@@ -223,7 +226,7 @@ export class Evaluator {
     if (isCounted) this.#recall.addSource(count, code)
     const failed = (error: unknown) => this.#fail(cell, error)
     const result = await this.#runCell(cell, code).catch(failed)
-    cell.flush()
+    cell.end()
     this.#running = undefined
     signal?.removeEventListener('abort', interrupt)
     const wasFull = this.#watcher.end()

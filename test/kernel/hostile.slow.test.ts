@@ -169,6 +169,25 @@ describe('an interrupt', () => {
   )
 })
 
+describe('what blocks the thread when no cell runs is stopped by an interrupt', () => {
+  test.each([
+    ['a timer', 'setTimeout(() => { while (true) {} }, 50); 1'],
+    ['a loop that only gives way to other promises', 'setTimeout(async () => { while (true) await null }, 50); 1'],
+    ['the handler of a comm', 'comms.registerTarget("block", () => { while (true) {} }); 1'],
+  ])('%s', async (_, code) => {
+    const from = client.iopub.messages.length
+    await client.execute(code)
+    client.send('shell', 'comm_open', { comm_id: 'blocked', target_name: 'block', data: {} })
+    await sleep(500)
+    const stoppedAt = performance.now()
+    await client.request('control', 'interrupt_request', {})
+    expect((await client.execute('6 * 7')).reply.content['status']).toBe('ok')
+    expect(performance.now() - stoppedAt).toBeLessThan(2000)
+    const said = () => textOf(client.iopub.messages.slice(from), 'stderr')
+    await expect.poll(said, { timeout: 10_000 }).toContain('Interrupted')
+  })
+})
+
 describe('a heap that is nearly full', () => {
   test.each([
     [
