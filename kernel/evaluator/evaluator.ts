@@ -16,6 +16,7 @@ import { completeAt, completenessOf, inspectAt } from './language.js'
 import { LocalModules } from './local-modules.js'
 import { ModuleLoader } from './modules.js'
 import { ambientDeclarations, preludePaths, readLibraryNames } from './prelude.js'
+import { quickStart } from './quick-start.js'
 import { Recall } from './recall.js'
 import { renderValue } from './rich.js'
 import { runtimeGlobals } from './runtime.js'
@@ -71,6 +72,7 @@ export class Evaluator {
   readonly #lazy: LibraryGlobals | undefined
   readonly #render: Render
   readonly #onInterrupt: (() => void) | undefined
+  readonly #endStart: () => void
   #running: Cell | undefined
   #last: Cell | undefined
   #count = 0
@@ -84,6 +86,7 @@ export class Evaluator {
     this.#onInterrupt = onInterrupt
     const root = packageRoot()
     const compiler = loadCompiler()
+    this.#endStart = quickStart()
     const library = readLibraryNames(compiler, root)
     const loader: ModuleLoader = new ModuleLoader({
       cwd,
@@ -186,6 +189,7 @@ export class Evaluator {
    * keeps the compiled compiler for the next start. Takes the thread for about a second; for when nothing else is to be done.
    */
   warmUp(): void {
+    this.#endStart()
     if (!this.#converter.addDocumentation()) return
     this.#converter.inspect('Math', 2)
     saveCompiler()
@@ -205,6 +209,7 @@ export class Evaluator {
     // an interrupted cell does not wait for what it has begun to load
     await this.#globals?.catch(() => undefined)
     flushCells()
+    this.#endStart()
     for (const undo of this.#undo.splice(0).reverse()) undo()
     this.#converter.close()
     this.#session.disconnect()
@@ -243,6 +248,8 @@ export class Evaluator {
   async #runCell(cell: Cell, code: string): Promise<CellResult> {
     const { count } = cell
     const conversion = this.#converter.convert(code)
+    // the cell itself runs at full speed
+    this.#endStart()
     if (!conversion.ok)
       return { status: 'error', error: describeDiagnostics(conversion.diagnostics, code, count), count }
     for (const warning of conversion.warnings) cell.write('stderr', `warning: ${warning}\n`)
