@@ -23,6 +23,8 @@ export interface TypedGlobals {
 
 export interface CellConverterOptions {
   cwd: string
+  /** A folder whose packages are loaded when those of `cwd` lack one. */
+  fallback: string
   /** Declarations that every cell sees, as of a `.d.ts` file. */
   ambient: string
   globals: TypedGlobals
@@ -181,17 +183,11 @@ export class CellConverter {
   }
 
   #canLoad(specifier: string): boolean {
-    const { cwd, findLocal } = this.#options
-    if (!isBare(specifier) && findLocal(join(cwd, specifier)) !== undefined) return true
+    const { cwd, fallback, findLocal } = this.#options
+    if (!isBare(specifier)) return findLocal(join(cwd, specifier)) !== undefined || canResolve(specifier, cwd)
     // Node remembers a package that it did not find: it must not be asked before the package is there.
-    if (isBare(specifier) && !isInstalled(packageOf(specifier), cwd)) return isBuiltin(specifier)
-    try {
-      createRequire(join(cwd, 'cell.js')).resolve(specifier)
-      return true
-    } catch (error) {
-      // The package is there, its `exports` are for `import` only.
-      return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'
-    }
+    const folder = [cwd, fallback].find(one => isInstalled(packageOf(specifier), one))
+    return folder === undefined ? isBuiltin(specifier) : canResolve(specifier, folder)
   }
 
   #namesGlobal(diagnostics: readonly Diagnostic[]): boolean {
@@ -206,6 +202,16 @@ export class CellConverter {
   #declaredNames(): Set<string> {
     const file = this.ts.createSourceFile('declarations.d.ts', this.#declarations, this.ts.ScriptTarget.Latest)
     return new Set([...topLevelNames(this.ts, file), ...typeNames(this.ts, file)])
+  }
+}
+
+function canResolve(specifier: string, folder: string): boolean {
+  try {
+    createRequire(join(folder, 'cell.js')).resolve(specifier)
+    return true
+  } catch (error) {
+    // The package is there, its `exports` are for `import` only.
+    return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'
   }
 }
 

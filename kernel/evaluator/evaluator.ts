@@ -99,6 +99,7 @@ export class Evaluator {
     })
     this.#converter = new CellConverter({
       cwd,
+      fallback: root,
       ambient: ambientDeclarations + declarations,
       globals: { from: 'llama-pro-lab', names: library.names, declared: lazy?.declarations ?? {} },
       paths: preludePaths(library),

@@ -299,6 +299,12 @@ describe('imports', () => {
     )
   })
 
+  test('packages of the library from any folder, without types', async () => {
+    const ran = await cell('import { render } from "ink"; typeof render')
+    expect(ran.text).toBe("'function'")
+    expect(ran.stderr()).toContain("warning: 'ink' has no types")
+  })
+
   test('arquero from any folder, with its types', async () => {
     const ran = await cell(
       'import * as aq from "arquero"; const t = aq.table({ a: [1, 2] }); const thr = 1; t.params({ thr }).filter((d: any, $: any) => d.a > $.thr)',
