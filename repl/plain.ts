@@ -2,7 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { createInterface } from 'node:readline'
 import { Emitter, formatCount, formatDuration, type TrainingRun } from '../src/index.js'
-import { exitCodes } from './cli/exit.js'
+import { exitCodes } from './cli/exit-codes.js'
 import type { Stream } from './cli/output.js'
 import { isCommandLine } from './commands/command-line.js'
 import { doctorText } from './doctor-text.js'

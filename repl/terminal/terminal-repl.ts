@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import type { Lab } from '../../src/index.js'
-import { exitCodes } from '../cli/exit.js'
+import { exitCodes } from '../cli/exit-codes.js'
 import { wantsColor } from '../cli/style.js'
 import { isCommandLine } from '../commands/command-line.js'
 import { withText } from '../editor/buffer.js'
