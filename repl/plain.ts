@@ -6,7 +6,9 @@ import { exitCodes } from './cli/exit-codes.js'
 import type { Stream } from './cli/output.js'
 import { isCommandLine } from './commands/command-line.js'
 import { doctorText } from './doctor-text.js'
+import { hasTerminal, InterruptRelay } from './interrupt-relay.js'
 import { LineQueue } from './line-queue.js'
+import { surviveLostTerminal } from './lost-terminal.js'
 import { progressText } from './session/progress-text.js'
 import { ReplSession, type SessionEvents } from './session/repl-session.js'
 
@@ -58,32 +60,40 @@ export async function runPlain(options: PlainOptions): Promise<number> {
     ...(threads === undefined ? {} : { threads }),
   })
   followRuns(session, options)
-  let terminated = false
-  const onInterrupt = () => stopSomething(session, options)
-  const onTerminate = () => {
-    terminated = true
+  const relay = hasTerminal() ? new InterruptRelay(session.interruptBuffer) : null
+  const stopSurviving = surviveLostTerminal()
+  let terminated: number | null = null
+  const onInterrupt = () => {
+    if (relay?.answer() ?? true) stopSomething(session, options)
+  }
+  const onEnd = (signal: NodeJS.Signals) => {
+    terminated = signal === 'SIGHUP' ? exitCodes.hungUp : exitCodes.terminated
     session.interrupt()
     reader.close()
   }
   process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onTerminate)
+  for (const name of endings) process.on(name, onEnd)
   let isGood = true
   try {
     for await (const block of blocksOf(lines, session, isTyped ? options.stdout : null)) {
       if (block.trim() !== '') isGood = await session.submit(block)
-      if (isLeaving || terminated || (!isGood && !isTyped)) break
+      if (isLeaving || terminated !== null || (!isGood && !isTyped)) break
     }
-    if (isGood && !terminated && !isTyped && session.lab.run && !session.lab.run.isOver)
+    if (isGood && terminated === null && !isTyped && session.lab.run && !session.lab.run.isOver)
       await session.submit('await lab.run')
   } finally {
     process.off('SIGINT', onInterrupt)
     reader.close()
     await session.dispose()
-    process.off('SIGTERM', onTerminate)
+    await relay?.dispose()
+    for (const name of endings) process.off(name, onEnd)
+    stopSurviving()
   }
-  if (terminated) return exitCodes.terminated
+  if (terminated !== null) return terminated
   return isGood || isTyped ? exitCodes.done : exitCodes.failed
 }
+
+const endings = ['SIGTERM', 'SIGHUP'] as const
 
 /** Ctrl-C: what runs, then the run in the background, then the program. */
 function stopSomething(session: ReplSession, { stderr }: PlainOptions): void {

@@ -105,9 +105,18 @@ export class ReplSession {
       ...(threads === undefined ? {} : { threads }),
     })
     const textLook = () => lookFor(options.size())
-    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab }, library: tableGlobals, textLook })
+    let onInterrupt = () => {}
+    const evaluator = await Evaluator.start({
+      cwd,
+      prelude,
+      globals: { lab },
+      library: tableGlobals,
+      textLook,
+      onInterrupt: () => onInterrupt(),
+    })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
+    onInterrupt = () => session.#stop()
     return session
   }
 
@@ -142,10 +151,16 @@ export class ReplSession {
   /** Stops what runs, and drops the lines that wait for it. False when nothing runs. */
   interrupt(): boolean {
     if (!this.#abort) return false
-    this.#generation++
-    this.#abort.abort(new LabError('ABORTED', 'interrupted'))
+    this.#stop()
     this.#evaluator.interrupt()
     return true
+  }
+
+  /** A cell that was interrupted, from wherever, takes with it what the session has begun for it. */
+  #stop(): void {
+    if (!this.#abort || this.#abort.signal.aborted) return
+    this.#generation++
+    this.#abort.abort(new LabError('ABORTED', 'interrupted'))
   }
 
   /** Makes the compiler ready, so that the first cell does not wait for it. */
@@ -284,8 +299,6 @@ export class ReplSession {
     const input = (prompt: string, isPassword: boolean) =>
       new Promise<string>(answer => this.#emit('question', { prompt, isPassword, answer }))
     const signal = this.#abort!.signal
-    // a Ctrl-C of before is not for this cell
-    Atomics.store(new Int32Array(this.interruptBuffer), 0, 0)
     const result = await this.#evaluator.run(code, { onOutput, input, signal })
     cell.result = result
     for (const line of lines.end()) this.#print('output', line)

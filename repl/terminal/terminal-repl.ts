@@ -80,7 +80,7 @@ export class TerminalRepl {
     this.#offer = options.offer
     this.#color = wantsColor(true, process.env)
     this.#look = makeLook({ color: this.#color, isDumb: process.env['TERM'] === 'dumb' })
-    this.#input = new TtyInput({ onText: text => this.#type(text), onEnd: () => void this.#leave(129) })
+    this.#input = new TtyInput({ onText: text => this.#type(text), onEnd: () => this.#lose() })
   }
 
   /** Shows the prompt and stays until the user leaves; resolves to the exit code. */
@@ -95,6 +95,7 @@ export class TerminalRepl {
       },
       onExit: () => this.#screen.close(),
       onSignal: exitCode => void this.#leave(exitCode),
+      onLost: () => this.#lose(),
       onWarning: text => this.#print(this.#look.yellow(text)),
       onText: text => this.#print(text),
     })
@@ -385,6 +386,12 @@ export class TerminalRepl {
     this.#end(exitCode)
   }
 
+  /** The terminal is gone: a run writes its checkpoint, and nothing is shown any more. */
+  #lose(): void {
+    this.#screen.abandon()
+    void this.#leave(exitCodes.hungUp)
+  }
+
   /** Without waiting for what is being ended. */
   #leaveNow(): void {
     if (this.#hasLeft) return
@@ -405,7 +412,9 @@ export class TerminalRepl {
     this.#isLeaving = true
     this.#close()
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-    void this.#input.dispose().then(() => this.#end(1))
+    // a run that goes on writes its checkpoint; what cannot be ended in order is left
+    const ended = Promise.allSettled([this.#live?.dispose(), this.#input.dispose()])
+    void ended.then(() => this.#end(exitCodes.failed))
     return null
   }
 
