@@ -46,10 +46,7 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   events.on('leave', () => {
     isLeaving = true
   })
-  events.on('question', ({ prompt, answer }) => {
-    options.stdout.write(prompt)
-    void lines.next().then(line => answer(line ?? ''))
-  })
+  answerQuestions(events, lines, options)
   const session = await ReplSession.open({
     cwd,
     events,
@@ -91,6 +88,22 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   }
   if (terminated !== null) return terminated
   return isGood || isTyped ? exitCodes.done : exitCodes.failed
+}
+
+/** The next line answers the cell that asks; one that was interrupted meanwhile gets none. */
+function answerQuestions(events: Emitter<SessionEvents>, lines: LineQueue, { stdout }: PlainOptions): void {
+  let cell = 0
+  let before: Promise<void> = Promise.resolve()
+  events.on('running', () => void cell++)
+  events.on('question', ({ prompt, answer }) => {
+    const asking = cell
+    before = before.then(async () => {
+      if (asking !== cell) return
+      stdout.write(prompt)
+      await lines.ready()
+      if (asking === cell) answer((await lines.next()) ?? '')
+    })
+  })
 }
 
 const endings = ['SIGTERM', 'SIGHUP'] as const

@@ -13,7 +13,10 @@ import {
   pressKey,
   showCompletions,
   suggestionOf,
+  visibleText,
 } from '../editor/prompt.js'
+import { textWidth } from '../editor/width.js'
+import { printableLine } from '../session/output-lines.js'
 import type { ReplSession, SessionEvents } from '../session/repl-session.js'
 import { highlight } from '../ui/highlight.js'
 import type { InkRenderer } from '../ui/ink-renderer.js'
@@ -70,6 +73,9 @@ export class TerminalRepl {
   #lastKeyAt = 0
   #escapeTimer: NodeJS.Timeout | undefined
   #redrawTimer: NodeJS.Timeout | undefined
+  /** Whether another program has the terminal. */
+  #isLent = false
+  #edited: Promise<unknown> = Promise.resolve()
   #isLeaving = false
   #hasLeft = false
   #leaveAsked = false
@@ -162,11 +168,11 @@ export class TerminalRepl {
     })
     events.on('question', ({ prompt, isPassword, answer }) => {
       this.#questions.push({ label: prompt, isPassword, answer, state: emptyPrompt })
-      this.#schedule()
+      if (this.#questions.length === 1) this.#ask()
     })
-    events.on('steps', ({ first, prompt }) => this.#openSteps(first, prompt))
+    events.on('steps', event => this.#openSteps(event))
     events.on('prompt', ({ text }) => {
-      this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text) }
+      this.#setPrompt(text)
       this.#schedule()
     })
     events.on('leave', () => void this.#leave(0))
@@ -193,11 +199,12 @@ export class TerminalRepl {
     })
   }
 
-  #openSteps(first: number, prompt: string): void {
+  #openSteps({ first, options, onShown }: SessionEvents['steps']): void {
     const { StepWalk } = this.#heavy!
     this.#steps = new StepWalk(first, {
       lab: this.#live!.lab,
-      prompt,
+      options,
+      onShown,
       size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows - 6, color: this.#color }),
       onChange: () => this.#schedule(),
     })
@@ -224,6 +231,7 @@ export class TerminalRepl {
       return
     }
     this.#hint = ''
+    if (!(key.ctrl && key.name === 'd')) this.#leaveAsked = false
     if (this.#steps) {
       if (!this.#steps.press(key)) this.#steps = null
       return
@@ -254,10 +262,22 @@ export class TerminalRepl {
       const text = effect.kind === 'submit' ? effect.text : ''
       this.#print(question.label + (question.isPassword ? '' : text))
       question.answer(text)
+      this.#ask()
     } else if (effect.kind === 'cancel') {
       this.#questions = []
       this.#live?.interrupt()
     }
+  }
+
+  /** Shows the first question: what of its label has no room before the answer stands above it. */
+  #ask(): void {
+    const [question] = this.#questions
+    if (!question) return
+    const lines = question.label.split('\n').map(printableLine)
+    const isShort = textWidth(lines.at(-1)!) <= this.#screen.columns / 2
+    question.label = isShort ? lines.pop()! : '> '
+    if (lines.length > 0) this.#print(lines.join('\n'))
+    this.#schedule()
   }
 
   #do(effect: PromptEffect): void {
@@ -341,11 +361,25 @@ export class TerminalRepl {
     this.#schedule()
   }
 
-  async #edit(text: string): Promise<string | null> {
+  #setPrompt(text: string): void {
+    this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, visibleText(text).trimEnd()) }
+  }
+
+  /** One editor after the other; what is printed meanwhile waits, what trains goes on. */
+  #edit(text: string): Promise<string | null> {
+    const edited = this.#edited.then(() => this.#editNow(text))
+    this.#edited = edited.catch(() => {})
+    return edited
+  }
+
+  async #editNow(text: string): Promise<string | null> {
+    this.#flushPrinted()
     this.#screen.close()
+    this.#isLent = true
     try {
       return await this.#input.lend(() => editInEditor(text, process.env))
     } finally {
+      this.#isLent = false
       this.#screen.open()
       this.#draw()
     }
@@ -354,7 +388,7 @@ export class TerminalRepl {
   async #editPrompt(): Promise<void> {
     try {
       const text = await this.#edit(this.#prompt.buffer.text)
-      if (text !== null) this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text.trimEnd()) }
+      if (text !== null) this.#setPrompt(text)
     } catch (error) {
       this.#hint = (error as Error).message
     }
@@ -445,7 +479,7 @@ export class TerminalRepl {
   }
 
   #flushPrinted(): void {
-    if (this.#printed.length === 0) return
+    if (this.#printed.length === 0 || this.#isLent) return
     this.#screen.print(this.#printed.splice(0).join('\n'))
   }
 

@@ -63,11 +63,11 @@ export class TtyInput {
   }
 
   /** Leaves the terminal to another program while `work` lasts. */
-  async lend<T>(work: () => T): Promise<T> {
+  async lend<T>(work: () => T | Promise<T>): Promise<T> {
     await this.#ask('pause')
     process.stdin.setRawMode(false)
     try {
-      return work()
+      return await work()
     } finally {
       process.stdin.setRawMode(true)
       await this.#ask('resume')
