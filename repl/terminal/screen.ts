@@ -1,5 +1,6 @@
 /** The part of the terminal that is drawn again and again: a few lines at the end, under everything that has been printed. */
 import { textWidth } from '../editor/width.js'
+import { lineUpdate } from './line-update.js'
 
 export interface Frame {
   /** Lines that fit the width, fewer than the terminal has. */
@@ -135,7 +136,8 @@ export class Screen {
     lines.forEach((line, row) => {
       if (line === old[row]) return
       out += this.#toRow(row, old.length)
-      out += textWidth(line) < this.columns ? `${line}${clearLineEnd}` : line
+      const update = lineUpdate(old[row] ?? '', line)
+      out += textWidth(line) < this.columns ? `${update}${clearLineEnd}` : update
     })
     if (lines.length >= old.length) return out
     // from the end of the last line that stays, so that no line is made

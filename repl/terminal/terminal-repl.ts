@@ -58,6 +58,8 @@ export class TerminalRepl {
   /** How far the cell is that runs. */
   #progress = ''
   #about = ''
+  /** What the status line says of the session; null when it is to be asked. */
+  #described: string | null = null
   #unfinished = ''
   #running: { text: string; since: number; waiting: number } | null = null
   /** The first is shown; the others wait for its answer. */
@@ -187,6 +189,9 @@ export class TerminalRepl {
           this.#draw()
         }, redrawMs)
       },
+      onState: () => {
+        this.#described = null
+      },
       onPhase: text => {
         this.#phase = text
       },
@@ -310,6 +315,13 @@ export class TerminalRepl {
         void this.#suspend()
         break
     }
+  }
+
+  get #description(): string {
+    const lab = this.#live?.lab
+    if (!lab) return describeSession(null)
+    this.#described ??= describeSession(lab)
+    return this.#described
   }
 
   get #number(): number {
@@ -517,7 +529,7 @@ export class TerminalRepl {
       phase: this.#phase,
       unfinished: this.#unfinished,
       running: this.#runningView(),
-      session: describeSession(this.#live?.lab ?? null),
+      session: this.#description,
       hint: this.#hint,
       steps: this.#steps?.view ?? null,
     }
