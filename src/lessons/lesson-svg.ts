@@ -116,11 +116,12 @@ function matrix({ name, rows, columns, values, largest, zeroShare }: MatrixPictu
     // zeros stay blank; what is no number is black
     const shade = value === 0 ? 0 : Math.round((SHADES * value) / largest)
     if (shade === 0) continue
-    const fill = heatColor(shade, SHADES)
-    cells.set(fill, `${cells.get(fill) ?? ''}M${i % columns} ${Math.floor(i / columns)}h1v1h-1`)
+    const color = heatColor(shade, SHADES)
+    cells.set(color, `${cells.get(color) ?? ''}M${i % columns} ${Math.floor(i / columns)}h1`)
   }
-  const paths = [...cells].map(([fill, d]) => element('path', { d, fill })).join('')
-  const scale = `scale(${(PICTURE / columns).toFixed(4)} ${(PICTURE / rows).toFixed(4)})`
+  const paths = [...cells].map(([stroke, d]) => element('path', { d, stroke })).join('')
+  // a cell is a stroke of length and width 1 along its middle
+  const scale = `scale(${(PICTURE / columns).toFixed(4)} ${(PICTURE / rows).toFixed(4)}) translate(0 0.5)`
   const border = element('rect', { width: PICTURE, height: PICTURE, fill: 'none', stroke: '#d0d7de' })
   const caption = textAt(0, PICTURE + 13, name, { 'font-size': 10, fill: '#24292f' })
   const size = zeroShare === 1 ? 'all zero' : `largest ${largest.toPrecision(2)}`

@@ -27,7 +27,7 @@ const table = ({ parts }: Lesson, n = 0): string[][] => {
 }
 
 /** What the sweep of lesson 8 shows of its only probe, at each alpha. */
-const sweep = ({ parts }: Lesson): readonly number[] => {
+const sweep = ({ parts }: Lesson): readonly (number | null)[] => {
   const line = parts.find(part => part.kind === 'figure')!.figure.panels[0]!.series[0]!
   if (line.kind !== 'line') throw new Error('expected a line')
   return line.y
