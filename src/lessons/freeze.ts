@@ -1,36 +1,44 @@
 import { createHash } from 'node:crypto'
-import { openCheckpoint } from '../checkpoint/checkpoint.js'
-import { loadModel, type WeightStorage } from '../checkpoint/load-model.js'
-import { type LayerRow, layerMap } from '../expansion/layer-map.js'
+import { layerMap } from '../expansion/layer-map.js'
 import type { Model } from '../model/model.js'
-import { splitLayerPath } from '../model/parameters.js'
+import { layerOf } from '../model/parameters.js'
+import { baseLayer, openBase } from './base.js'
 import type { Lesson } from './lesson.js'
 import { blockParameters, type LessonSubject, pathIn, roundingOf, valuesOf } from './subject.js'
 
-/** Lesson 6: old blocks are locked; their values, before and now. */
+/** Lesson 6: old blocks are locked, and so is what lies outside the blocks; their values, before and now. */
 export async function freeze(subject: LessonSubject): Promise<Lesson> {
   const { model, trainable } = subject
   const names = blockParameters(subject)
+  const outside = [...model.parameters.keys()].filter(path => layerOf(path) === null)
   const map = layerMap(model.config, { trainable }).rows
   const rows: string[][] = []
-  const rounded = new Set(names.flatMap(name => map.map(row => roundingOf(model.parameter(pathIn(row.layer, name))))))
-  rounded.delete(null)
-  let broken = 0
-  const base = await baseOf(subject, map)
+  const changed: string[] = []
+  const note = (name: string, isOpen: boolean, now: string, before: string | null) => {
+    const isChanged = before !== null && before !== now
+    if (isChanged) changed.push(name)
+    const verdict = before === null ? 'new' : isChanged ? 'changed' : 'unchanged'
+    rows.push([name, isOpen ? 'open' : 'locked', now.slice(0, 16), before?.slice(0, 16) ?? '', verdict])
+  }
+  const base = await openBase(subject)
   try {
+    const blockOf = (one: Model, layer: number) =>
+      digest(
+        one,
+        names.map(name => pathIn(layer, name)),
+      )
     for (const row of map) {
-      const now = await digest(model, row.layer, names)
       const ofBase = baseLayer(base.config.numHiddenLayers, map, row)
-      const before = ofBase === null ? null : await digest(base, ofBase, names)
-      if (before !== null && before !== now) broken++
-      const lock = row.isTrainable ? 'open' : 'locked'
-      const verdict = before === null ? 'new' : before === now ? 'unchanged' : 'changed'
-      rows.push([String(row.layer), lock, now.slice(0, 16), before?.slice(0, 16) ?? '', verdict])
+      const before = ofBase === null ? null : await blockOf(base, ofBase)
+      note(String(row.layer), row.isTrainable, await blockOf(model, row.layer), before)
     }
+    const isOpen = outside.some(path => trainable.has(path))
+    note('outside', isOpen, await digest(model, outside), await digest(base, outside))
   } finally {
     base.dispose()
   }
-  const rounding = rounded.size === 0 ? '' : `, rounded to ${[...rounded].join(' and ')} as in the live model`
+  const kinds = new Set([...model.parameters.values()].flatMap(weight => roundingOf(weight) ?? []))
+  const rounding = kinds.size === 0 ? '' : `, rounded to ${[...kinds].join(' and ')} as in the live model`
   return {
     number: 6,
     name: 'freeze',
@@ -38,42 +46,24 @@ export async function freeze(subject: LessonSubject): Promise<Lesson> {
     parts: [
       {
         kind: 'text',
-        text: `SHA-256 over the f32 values of every block, now and in the base as it lies on disk${rounding}. Whatever is learned, a locked block must keep its checksum.`,
+        text: `SHA-256 over the f32 values of every block, and of what lies outside the blocks (embeddings, final norm, head), now and in the base as it lies on disk${rounding}. Whatever is learned, what is locked must keep its checksum.`,
       },
       { kind: 'table', header: ['block', 'lock', 'now', 'in the base', ''], rows },
       {
         kind: 'text',
         text:
-          broken === 0
-            ? `All old blocks are the base to the last bit${rounding}.`
-            : `${broken} old blocks have changed: they were trained.`,
+          changed.length === 0
+            ? `Everything old is the base to the last bit${rounding}.`
+            : `No longer those of the base: ${changed.join(', ')}. They have been trained, or written by hand.`,
       },
     ],
   }
 }
 
-/** The base with its blocks rounded as those of the live model are. */
-async function baseOf({ model, base }: LessonSubject, map: readonly LayerRow[]): Promise<Model> {
-  const checkpoint = await openCheckpoint(base)
-  const depth = checkpoint.config.numHiddenLayers
-  const storage = (path: string): WeightStorage => {
-    const split = splitLayerPath(path)
-    const row = split && map.find(one => baseLayer(depth, map, one) === split.layer)
-    return (row && roundingOf(model.parameter(pathIn(row.layer, split.name)))) ?? 'f32'
-  }
-  return loadModel(checkpoint, model.engine, { storage })
-}
-
-/** The block of the base that a block is; a base that was expanded before it was loaded has the live model's blocks, one by one. */
-function baseLayer(baseDepth: number, map: readonly LayerRow[], row: LayerRow): number | null {
-  if (baseDepth === map.length) return row.layer
-  return row.isNew ? null : row.sourceLayer
-}
-
-async function digest(model: Model, layer: number, names: readonly string[]): Promise<string> {
+async function digest(model: Model, paths: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
-  for (const name of names) {
-    const { buffer, byteOffset, byteLength } = await valuesOf(model.parameter(pathIn(layer, name)))
+  for (const path of paths) {
+    const { buffer, byteOffset, byteLength } = await valuesOf(model.parameter(path))
     hash.update(new Uint8Array(buffer, byteOffset, byteLength))
   }
   return hash.digest('hex')

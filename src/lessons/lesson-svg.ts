@@ -12,7 +12,7 @@ const LINE = 19
 const MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 /** Width of a character of the monospaced font at 12 pixels. */
 const MONO_ADVANCE = 7.23
-const PICTURE = 84
+const PICTURE = 96
 const GAP = 10
 
 interface Drawn {
@@ -107,18 +107,26 @@ function matrices(pictures: MatrixPicture[]): Drawn {
   return { svg: svg.join(''), height: Math.ceil(pictures.length / columns) * cellHeight }
 }
 
+/** Colours of a matrix on each side of zero: more could not be told apart, and cells of one colour are one path. */
+const SHADES = 24
+
 function matrix({ name, rows, columns, values, largest, zeroShare }: MatrixPicture): string {
-  const [w, h] = [PICTURE / columns, PICTURE / rows]
-  const cells = values.map((value, i) => {
-    if (value === 0) return ''
-    const [x, y] = [(i % columns) * w, Math.floor(i / columns) * h]
-    return `<rect x="${x.toFixed(2)}" y="${y.toFixed(2)}" width="${w.toFixed(2)}" height="${h.toFixed(2)}" fill="${heatColor(value, largest)}"/>`
-  })
+  const cells = new Map<string, string>()
+  for (const [i, value] of values.entries()) {
+    // zeros stay blank; what is no number is black
+    const shade = value === 0 ? 0 : Math.round((SHADES * value) / largest)
+    if (shade === 0) continue
+    const color = heatColor(shade, SHADES)
+    cells.set(color, `${cells.get(color) ?? ''}M${i % columns} ${Math.floor(i / columns)}h1`)
+  }
+  const paths = [...cells].map(([stroke, d]) => element('path', { d, stroke })).join('')
+  // a cell is a stroke of length and width 1 along its middle
+  const scale = `scale(${(PICTURE / columns).toFixed(4)} ${(PICTURE / rows).toFixed(4)}) translate(0 0.5)`
   const border = element('rect', { width: PICTURE, height: PICTURE, fill: 'none', stroke: '#d0d7de' })
   const caption = textAt(0, PICTURE + 13, name, { 'font-size': 10, fill: '#24292f' })
   const size = zeroShare === 1 ? 'all zero' : `largest ${largest.toPrecision(2)}`
   const detail = textAt(0, PICTURE + 25, size, { 'font-size': 10, fill: '#59636e' })
-  return `<g shape-rendering="crispEdges">${cells.join('')}</g>${border}${caption}${detail}`
+  return `<g shape-rendering="crispEdges" transform="${scale}">${paths}</g>${border}${caption}${detail}`
 }
 
 function tokens(list: ColoredToken[], { low, high }: { low: string; high: string }): Drawn {

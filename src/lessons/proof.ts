@@ -49,11 +49,11 @@ export async function proof(subject: LessonSubject, { prompt = defaultPrompt }: 
     parts: [
       {
         kind: 'text',
-        text: `After ${JSON.stringify(prompt)}, the likeliest next tokens of the base (all new blocks out) and of the expanded model. Largest difference over all ${base.length} logits: ${largestDifference(base, live)}.`,
+        text: `After ${JSON.stringify(prompt)}, the likeliest next tokens without the new blocks (all gates at 0) and with them (at 1). Largest difference over all ${base.length} logits: ${largestDifference(base, live)}.`,
       },
       {
         kind: 'table',
-        header: ['next token', 'base', 'expanded', 'difference'],
+        header: ['next token', 'without', 'with', 'difference'],
         rows: best.map(id => [
           JSON.stringify(tokenizer.decode([id])),
           last[id]!.toFixed(6),

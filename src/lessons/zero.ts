@@ -52,7 +52,7 @@ export async function zero(subject: LessonSubject, { prompt = defaultPrompt }: L
       { kind: 'matrices', pictures },
       {
         kind: 'text',
-        text: `${unchanged ? 'So the block adds nothing.' : 'This block has been trained since, so it adds something.'} The first channels of the stream at the last token, ${last}, as they are computed now:`,
+        text: `${unchanged ? 'So the block adds nothing.' : 'This block has been trained since, so it adds something.'} The first channels of the stream at the last token, ${last}, with its gate at 1:`,
       },
       { kind: 'table', header: ['channel', 'x', '', 'attention', '', 'MLP', '', 'after the block'], rows },
       {

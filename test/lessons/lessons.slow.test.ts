@@ -6,6 +6,8 @@ import { writeTinyRun } from '../support/tiny-run.js'
 
 const dir = temporaryDirectory('lessons')
 let lab: Lab
+/** Of the base on the probe, before anything was added. */
+let baseLoss: number
 
 beforeAll(async () => {
   // matrices large enough for every path to carry a gradient
@@ -14,6 +16,7 @@ beforeAll(async () => {
   await lab.load('base')
   lab.data(['one.jsonl', 'two.jsonl'])
   lab.probes({ general: 'probe.jsonl' })
+  baseLoss = (await lab.probe(undefined, { maxTokens: 1024 }))[0]!.lossNats
 })
 
 afterAll(() => lab.dispose())
@@ -21,6 +24,13 @@ afterAll(() => lab.dispose())
 const table = ({ parts }: Lesson, n = 0): string[][] => {
   const tables = parts.filter(part => part.kind === 'table')
   return tables[n]!.rows
+}
+
+/** What the sweep of lesson 8 shows of its only probe, at each alpha. */
+const sweep = ({ parts }: Lesson): readonly (number | null)[] => {
+  const line = parts.find(part => part.kind === 'figure')!.figure.panels[0]!.series[0]!
+  if (line.kind !== 'line') throw new Error('expected a line')
+  return line.y
 }
 
 describe('before the expansion', () => {
@@ -89,17 +99,15 @@ describe('after the expansion', () => {
   it('old blocks keep their checksums through training, and the gates lead back', async () => {
     await lab.train({ steps: 3, seqLen: 16, microBatch: 2, lr: 0.01 })
     const rows = table(await lab.step('freeze'))
-    expect(rows.map(row => row.at(-1))).toEqual(['unchanged', 'new', 'unchanged', 'new'])
+    expect(rows.map(row => row.at(-1))).toEqual(['unchanged', 'new', 'unchanged', 'new', 'unchanged'])
     const lesson = await lab.step('contribution', { prompt: 'the river carries stones' })
-    const figure = lesson.parts.find(part => part.kind === 'figure')!.figure
-    const line = figure.panels[0]!.series[0]!
-    if (line.kind !== 'line') throw new Error('expected a line')
-    expect(line.y[0]).toBe(0)
+    expect(JSON.stringify(lesson.parts[0])).toContain('those of the base on disk, bit for bit')
+    const losses = sweep(lesson)
+    // the loss of another model, read from disk
+    expect(losses[0]).toBe(0)
+    expect(losses.at(-1)).not.toBe(0)
     const [on] = await lab.probe(undefined, { maxTokens: 1024 })
-    lab.gate(0)
-    const [off] = await lab.probe(undefined, { maxTokens: 1024 })
-    lab.gate(1)
-    expect(line.y.at(-1)).toBeCloseTo(on!.lossNats - off!.lossNats, 5)
+    expect(losses.at(-1)).toBeCloseTo(on!.lossNats - baseLoss, 5)
   })
 
   it('every lesson has a picture and text that fit', async () => {
@@ -111,6 +119,27 @@ describe('after the expansion', () => {
       expect(svg).not.toMatch(/NaN|undefined|Infinity/)
       for (const line of lessonText(lesson, { width: 80 })) expect(cellWidth(line)).toBeLessThanOrEqual(80)
     }
+  })
+
+  it('a trained final norm shows: it is open and changed, and closed gates do not give the base', async () => {
+    lab.unfreeze('norm')
+    await lab.train({ steps: 3, seqLen: 16, microBatch: 2, lr: 0.01 })
+    const frozen = await lab.step('freeze')
+    expect(table(frozen).map(row => [row[1], row.at(-1)])).toEqual([
+      ['locked', 'unchanged'],
+      ['open', 'new'],
+      ['locked', 'unchanged'],
+      ['open', 'new'],
+      ['open', 'changed'],
+    ])
+    expect(JSON.stringify(frozen.parts.at(-1))).toContain('No longer those of the base: outside.')
+    const lesson = await lab.step('contribution', { prompt: 'the river carries stones' })
+    expect(JSON.stringify(lesson.parts[0])).toMatch(/differ from those of the base on disk by up to 0\.\d/)
+    lab.gate(0)
+    const [off] = await lab.probe(undefined, { maxTokens: 1024 })
+    lab.gate(1)
+    expect(Math.abs(off!.lossNats - baseLoss)).toBeGreaterThan(1e-4)
+    expect(sweep(lesson)[0]).toBeCloseTo(off!.lossNats - baseLoss, 5)
   })
 
   it('the quiz explains right and wrong answers', () => {
