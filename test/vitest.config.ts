@@ -50,6 +50,9 @@ export default defineConfig({
           exclude: ['test/**/*.slow.test.ts', 'test/parity/**'],
           // the others compute with all cores
           maxWorkers: availableParallelism(),
+          // a busy machine makes nothing wrong
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
