@@ -221,13 +221,13 @@ describeWithPython('the PyTorch process', () => {
   })
 
   it('hangs: it is killed after the time given', async () => {
-    const engine = start({ timeoutMs: 20_000 })
+    const engine = start({ timeoutMs: 3000 })
     await engine.memory()
     const { pid } = engine
     process.kill(pid!, 'SIGSTOP')
     await expect(engine.memory()).rejects.toMatchObject({
       code: 'ENGINE',
-      message: expect.stringContaining('not answered "memory" for 20 s'),
+      message: expect.stringContaining('not answered "memory" for 3 s'),
     })
     expect(await untilGone(pid!)).toEqual([])
     await engine.dispose()

@@ -29,9 +29,15 @@ export interface TorchEngineOptions {
   compile?: CompileMode
   /** Interpreter (default: {@link findPython}). */
   python?: string
-  /** Longest time without an answer while one is awaited, compiling included (default 30 minutes); then the process is killed. */
+  /**
+   * Longest time without an answer while one is awaited, compiling included (default 30 minutes); then the process is killed.
+   * Python and torch may take {@link START_MS} to start, which is no part of it.
+   */
   timeoutMs?: number
 }
+
+/** Milliseconds that importing torch may take, from a cold disk too. */
+const START_MS = 300_000
 
 type Payload = EngineMemory | string | null
 
@@ -223,11 +229,12 @@ export class TorchEngine implements Engine {
     if (this.#timer) clearTimeout(this.#timer)
     this.#timer = null
     const oldest = this.#waiting.values().next().value
-    if (oldest) this.#timer = setTimeout(() => this.#hangs(oldest.request), this.#timeoutMs).unref()
+    const ms = this.#found ? this.#timeoutMs : Math.max(this.#timeoutMs, START_MS)
+    if (oldest) this.#timer = setTimeout(() => this.#hangs(oldest.request, ms), ms).unref()
   }
 
-  #hangs(request: string): void {
-    const seconds = Math.round(this.#timeoutMs / 1000)
+  #hangs(request: string, ms: number): void {
+    const seconds = Math.round(ms / 1000)
     const message = `torch: the Python process has not answered "${request}" for ${seconds} s and was killed${this.#worker.lastWords()}`
     this.#worker.fail(new LabError('ENGINE', message))
   }
@@ -235,6 +242,7 @@ export class TorchEngine implements Engine {
   #receive(response: Response, blobs: readonly Uint8Array[]): void {
     if (response.kind === 'ready') {
       this.#found = response
+      this.#watch()
       return
     }
     if (response.kind === 'fatal') return
