@@ -109,7 +109,7 @@ describe('eval', () => {
 
   test('rows longer than the context are refused, a folder is told how to be named', async () => {
     const long = await cli('eval', base, '--probe', `p=${probe}`, '--seq-len', '129', '--device', 'reference')
-    expect(long).toMatchObject({ code: 1, stderr: expect.stringContaining("longer than the model's 128 positions") })
+    expect(long).toMatchObject({ code: 2, stderr: expect.stringContaining("longer than the model's 128 positions") })
     const folder = await cli('eval', base, '--probe', `p=${dir}`, '--device', 'reference')
     expect(folder).toMatchObject({ code: 1, stderr: expect.stringContaining('that is a folder') })
   })
