@@ -37,6 +37,7 @@ main{padding:12px 20px 48px;max-width:1680px;margin:0 auto}
 #runs .bar i{display:block;height:100%;background:var(--accent)}
 #runs .training{color:var(--good)}
 #runs .problem{color:var(--alarm);white-space:normal}
+#runs td button+button{margin-left:6px}
 #runs .none{color:var(--muted)}
 button,.button{font:inherit;font-size:12px;color:var(--ink);background:transparent;border:1px solid var(--edge);border-radius:6px;padding:2px 9px;cursor:pointer;text-decoration:none}
 button:hover,.button:hover{border-color:var(--accent);color:var(--accent)}

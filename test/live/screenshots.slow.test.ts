@@ -24,17 +24,17 @@ describe.skipIf(!screenshots || !chromiumPath)('pictures of the live page', () =
       const server = await lab.serve()
       const page = await openPage(browser, server.url, troubles)
       await page.setViewportSize({ width: 1200, height: 860 })
-      const picture = async (name: string) => {
+      const picture = async (name: string, height: number) => {
         // what plotly.js and the page still move
         await page.waitForTimeout(1000)
-        await page.screenshot({ path: join(screenshots!, `${name}.png`) })
+        await page.screenshot({ path: join(screenshots!, `${name}.png`), clip: { x: 0, y: 0, width: 1200, height } })
       }
       const run = train('expansion')
       await expect.poll(() => run.step, { timeout: 600_000, interval: 50 }).toBeGreaterThanOrEqual(0.7 * STEPS)
       await run.pause()
       await page.getByRole('button', { name: 'resume' }).waitFor()
       await expect.poll(() => drawnX(page, 'loss').then(x => x.length)).toBeGreaterThan(0.6 * STEPS)
-      await picture('live-page')
+      await picture('live-page', 860)
       run.resume()
       await run
       await page.getByLabel('gate of all').fill('1')
@@ -43,7 +43,7 @@ describe.skipIf(!screenshots || !chromiumPath)('pictures of the live page', () =
       await expect.poll(() => page.locator('#scores').textContent(), { timeout: 60_000 }).toContain('(')
       await page.getByRole('button', { name: 'first step' }).click()
       await page.locator('#walk img').waitFor({ timeout: 60_000 })
-      await picture('live-walk')
+      await picture('live-walk', 758)
       expect(troubles).toEqual([])
     } finally {
       await browser.close()
