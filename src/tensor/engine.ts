@@ -1,21 +1,61 @@
 /**
- * The interface between graphs and hardware. A new engine implements `Engine`; the conformance suite
- * (`test/engines/conformance.ts`) then checks every op, update and error against the float64 reference.
+ * The interface between graphs and hardware, and all that a new engine has to know. It implements `Engine`; the conformance
+ * suite (`test/engines/conformance.ts`) then checks every op, update and error against the float64 reference
+ * (`src/engines/reference`, the smallest engine to read first). A device gets its name in the table of makers of
+ * `src/lab/engines.ts`. Engines on a thread of their own extend `WorkerEngine` and host themselves with `hostEngine`.
  *
  * Contract
  * - *Variables* are device memory addressed by a number that the engine hands out. They keep their value until written,
- *   updated by a program, or disposed; their bytes never cross to the host except through `read`.
+ *   updated by a program, or disposed; their bytes never cross to the host except through `readVariable`. An engine without 16-bit
+ *   storage holds f16 and bf16 as f32 and says so (`widensHalf`).
  * - *Programs* are `ProgramSpec`s: plain data in topological order. `load` compiles once per key and may be called again
- *   with the same key at no cost. `run` binds inputs and variable slots, in the order of the spec.
+ *   with the same key at no cost; `unload` frees. `run` binds inputs and variable slots, in the order of the spec.
  * - *Updates* take effect together, when the run ends: every node of the program sees the values from before.
  *   A run that fails or is aborted before it ends leaves variables as they were or fails the engine for good.
- * - *Composite ops* named in `nativeOps` arrive whole; all others arrive decomposed into plain ops.
+ * - *Composite ops* named in `nativeOps` arrive whole; all others arrive decomposed into the plain ops below.
  * - *Order*: calls take effect in the order in which they were made.
  * - *Lifetime*: `dispose` frees everything; afterwards every call rejects with code ENGINE_CLOSED.
  * - *Variables that fail*: when the first value of a variable, or one written later, cannot be had (no memory, a file that is
  *   too short), every later use of that variable rejects with the reason; others are untouched. An engine that knows at once
  *   may throw instead.
- * - *Errors* are LabErrors: OUT_OF_MEMORY (with sizes), ENGINE (what the runtime said), ABORTED, ENGINE_CLOSED.
+ * - *Errors* are LabErrors: OUT_OF_MEMORY (with the bytes), ENGINE (what the runtime said, ids out of range), ABORTED (the signal),
+ *   ENGINE_CLOSED (after `dispose`), DISPOSED (a variable that was disposed), TRUNCATED (a file that is too short), DEVICE (the
+ *   device is not there). `ended` is what ended the engine; every later call then rejects with it.
+ * - *Precision* says what products of matrices (and attention) are computed in, see {@link Precision}; everything else is f32, also
+ *   under `bf16` and `f16`. A bf16 engine may keep a product's result in bf16 as long as only products read it.
+ *
+ * Plain ops. F is f32, H f16 or bf16, I i32, B bool; elementwise operands broadcast as in NumPy; the result's shape and dtype are in
+ * `values` of the spec, so an engine infers none. Sizes of 0 occur, except along what `max` and `argmax` go over.
+ *
+ * | op | operands | attrs | result |
+ * | --- | --- | --- | --- |
+ * | scalar | | value, dtype | a constant, shape []; value may be NaN, infinite or -0 |
+ * | iota | | length | 0, 1, ..., length-1 as I |
+ * | neg exp log sqrt reciprocal sin cos tanh sigmoid abs | F | | elementwise |
+ * | add sub mul maximum minimum | F F, I I | | elementwise; I wraps around |
+ * | div pow | F F | | elementwise; pow of a negative base is real for whole exponents, else NaN |
+ * | equal less lessOrEqual greater greaterOrEqual | F F, I I | | B |
+ * | and or | B B | | B |
+ * | not | B | | B |
+ * | where | B, a, b of one dtype | | a where the condition holds, else b |
+ * | cast | any | dtype (not u8) | to nearest even for H; towards 0 for I; bool of a number is whether it is not 0 |
+ * | reshape | any | shape | the same elements in row-major order |
+ * | permute | any | axes | axis i is axis `axes[i]` of the operand |
+ * | expand | any | shape | repeats axes of size 1 and missing leading ones |
+ * | slice | any | axis, start, end | elements start <= i < end, both >= 0 |
+ * | pad | any | axis, before, after | zeros before and after along one axis |
+ * | concat | any, all of one dtype | axis | one after another |
+ * | sum max | F, I | axes | reduced axes stay, with size 1 |
+ * | argmax | F | | index along the last axis, which goes; the first of equals; I |
+ * | matmul | F F | transA, transB, alpha | alpha a b over the last two axes (either transposed), leading ones broadcast |
+ * | gather | table any, ids I | | `out[i, ...] = table[ids[i], ...]` |
+ * | gatherLast | x any, ids I | | `out[...] = x[..., ids[...]]` |
+ * | scatterAdd | ids I [N], rows F [N, C] | size | [size, C] of zeros, row i added at `ids[i]`; ids may repeat |
+ * | update | base, rows of one dtype, positions I | axis | base with its slices at positions (distinct) replaced by rows |
+ * | barrier | x any, after any | | x, computed again by whoever reads it: neither before `after` nor merged with x |
+ *
+ * Ids outside their rows, negative ones too, are an error (ENGINE), never another row; a device that cannot refuse them looks at
+ * those that come from the host before it runs.
  */
 import { LabError } from '../util/errors.js'
 import type { HostArray } from './dtype.js'

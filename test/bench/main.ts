@@ -9,6 +9,7 @@ import { type Measurement, record } from './results.js'
 import { bigSuite } from './suite-big.js'
 import { dataSuite } from './suite-data.js'
 import { generateSuite } from './suite-generate.js'
+import { gpuSuite, webGpuSuite } from './suite-gpu.js'
 import { kernelSuite } from './suite-kernel.js'
 import { replSuite } from './suite-repl.js'
 import { stepSuite } from './suite-step.js'
@@ -30,6 +31,16 @@ const suites: Record<string, Suite> = {
   torch: {
     run: torchSuite,
     about: 'the step in our PyTorch engine against one written by hand, compiled (--case f32, bf16)',
+    isLong: true,
+  },
+  gpu: {
+    run: gpuSuite,
+    about: 'the step on a CUDA device against one written by hand (--case b, 7B, tiny)',
+    isLong: true,
+  },
+  webgpu: {
+    run: webGpuSuite,
+    about: 'the step on WebGPU, and its share of a measured rate of products (--case f32, f16)',
     isLong: true,
   },
   big: {

@@ -102,7 +102,9 @@ def _row_chunks(x, weight):
 
 
 def _picked(logits, targets):
-    return logits.gather(1, targets.long()[:, None])[:, 0]
+    # compiled, a negative id would count from the end; one beyond it is refused
+    ids = torch.where(targets < 0, logits.shape[1], targets)
+    return logits.gather(1, ids.long()[:, None])[:, 0]
 
 
 def cross_entropy(x, weight, targets):

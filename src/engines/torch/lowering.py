@@ -191,7 +191,10 @@ class Emitter:
         if self.half and self.dtype(source) == "bf16" and self.dtype(out) == "f32":
             self.define(out, self.raw(source), half=True)
         else:
-            self.define(out, f"{self.full(source)}.to({self.typed(out)})")
+            text = f"{self.full(source)}.to({self.typed(out)})"
+            # the compiler widens 16-bit values within a kernel, and so drops a rounding that nothing keeps in memory
+            rounds = self.is_compiled and self.dtype(out) in ("f16", "bf16")
+            self.define(out, f"kernels.barrier({text}, {self.full(source)})" if rounds else text)
 
     def moved(self, inputs, out, text):
         self.define(out, f"{self.raw(inputs[0])}{text}", half=inputs[0] in self.halves)
@@ -245,23 +248,30 @@ class Emitter:
         alpha = float(attrs["alpha"])
         self.define(out, f"torch.matmul({a}, {b})" + ("" if alpha == 1 else f" * {alpha!r}"), half=self.half)
 
+    def ids(self, value, size):
+        """Ids that choose among `size` rows. Compiled, negative ones would count from the end: they become ids beyond it, which are refused."""
+        name = self.full(value)
+        return f"torch.where({name} < 0, {size}, {name})" if self.is_compiled else name
+
     def emit_gather(self, node, inputs, attrs, out):
         table, ids = inputs
-        text = f"torch.index_select({self.raw(table)}, 0, {self.full(ids)}.reshape(-1)).reshape({self.shape(out)})"
+        rows = self.ids(ids, self.shape(table)[0])
+        text = f"torch.index_select({self.raw(table)}, 0, {rows}.reshape(-1)).reshape({self.shape(out)})"
         self.define(out, text, half=table in self.halves)
 
     def emit_scatterAdd(self, node, inputs, attrs, out):
         ids, rows = inputs
         zeros = f"torch.zeros({self.shape(out)}, dtype=torch.float32, device=DEVICE)"
-        self.define(out, f"{zeros}.index_add(0, {self.full(ids)}, {self.full(rows)})")
+        self.define(out, f"{zeros}.index_add(0, {self.ids(ids, self.shape(out)[0])}, {self.full(rows)})")
 
     def emit_gatherLast(self, node, inputs, attrs, out):
         x, ids = inputs
-        self.define(out, f"{self.full(x)}.gather(-1, {self.full(ids)}.long().unsqueeze(-1)).squeeze(-1)")
+        self.define(out, f"{self.full(x)}.gather(-1, {self.ids(ids, self.shape(x)[-1])}.long().unsqueeze(-1)).squeeze(-1)")
 
     def emit_update(self, node, inputs, attrs, out):
-        base, rows, positions = (self.full(value) for value in inputs)
-        self.define(out, f"{base}.index_copy({int(attrs['axis'])}, {positions}.long(), {rows})")
+        base, rows, axis = self.full(inputs[0]), self.full(inputs[1]), int(attrs["axis"])
+        positions = self.ids(inputs[2], self.shape(out)[axis])
+        self.define(out, f"{base}.index_copy({axis}, {positions}.long(), {rows})")
 
     def emit_softmax(self, node, inputs, attrs, out):
         self.define(out, f"torch.softmax({self.full(inputs[0])}, -1)")

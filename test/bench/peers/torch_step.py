@@ -1,6 +1,6 @@
 """The training step of a case in PyTorch, as one writes it by hand. One JSON line on stdout.
 
-Usage: torch_step.py CASE_JSON [--compile] [--autocast] [--device cpu|cuda] [--steps N] [--threads N]
+Usage: torch_step.py CASE_JSON [--compile] [--autocast] [--frozen-bf16] [--device cpu|cuda] [--steps N] [--threads N]
 
 A Llama: RMSNorm, rotary embedding, scaled_dot_product_attention, SwiGLU, untied head; AdamW on the trained blocks
 (everything when `trained` is null), gradients clipped to norm 1, the loss read back every step.
@@ -77,6 +77,7 @@ def main():
     parser.add_argument("case", type=json.loads)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--autocast", action="store_true")
+    parser.add_argument("--frozen-bf16", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--warmup", type=int, default=3)
@@ -85,12 +86,17 @@ def main():
     case = options.case
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    model = Llama(case).to(options.device)
+    with torch.device(options.device):
+        model = Llama(case)
     if case["trained"] is not None:
         wanted = tuple(f"blocks.{i}." for i in case["trained"])
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith(wanted))
     trained = [p for p in model.parameters() if p.requires_grad]
+    if options.frozen_bf16:
+        for parameter in model.parameters():
+            if not parameter.requires_grad and parameter.dim() == 2:
+                parameter.data = parameter.data.to(torch.bfloat16)
     optimizer = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1)
     run = torch.compile(model) if options.compile else model
     seconds = []
@@ -110,6 +116,10 @@ def main():
             seconds.append(time.perf_counter() - started)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     result = {"version": torch.__version__, "medianSeconds": statistics.median(seconds), "peakRssBytes": peak}
+    if options.device == "cuda":
+        # the whole device's, as nvidia-smi tells it: the other side is measured by that
+        free, total = torch.cuda.mem_get_info()
+        result |= {"adapter": torch.cuda.get_device_name(), "deviceBytes": total - free}
     print(json.dumps(result))
 
 
