@@ -1,13 +1,24 @@
 /** The side of the kernel that runs the user's code: it answers the requests that the server thread passes on. */
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CellError, CellEvaluator, CellOutput, CellResult, MimeBundle } from './cell-evaluator.js'
+import type { CellEvaluator, CellOutput, CellResult } from './cell-evaluator.js'
 import { CellText } from './cell-text.js'
 import { Comms } from './comms.js'
 import type { ExecutionOutcome, MainRequest, OrderedToServer, ToMain } from './link.js'
-import { toCodePoints, toUtf16 } from './offsets.js'
 import { copyBuffers, objectToJson, toJson } from './outgoing.js'
 import { type PagerQuestion, parsePagerQuestion } from './pager.js'
+import {
+  complete,
+  cursorOf,
+  errorOf,
+  inspect,
+  pageOf,
+  plainText,
+  replyType,
+  sendable,
+  textOf,
+  userExpressions,
+} from './replies.js'
 import type { TextRingWriter } from './text-ring.js'
 import type { Header, Json } from './wire.js'
 
@@ -286,77 +297,4 @@ export class KernelSession {
     this.#post({ type: 'input-cancelled' })
     this.#askNext()
   }
-}
-
-/** How a cell ended for the front end: a result that JSON cannot hold makes it an error. */
-function sendable(result: CellResult): CellResult {
-  if (result.status !== 'ok' || !result.value) return result
-  try {
-    objectToJson(result.value, 'the result')
-    return result
-  } catch (error) {
-    return { status: 'error', error: errorOf(error), count: result.count }
-  }
-}
-
-/** Values of expressions that the front end wants to know beside the cell's own. */
-async function userExpressions(
-  { user_expressions: wanted }: Json,
-  evaluator: CellEvaluator,
-  onOutput: (output: CellOutput) => void,
-): Promise<Json> {
-  const values: Json = {}
-  if (typeof wanted !== 'object' || wanted === null) return values
-  for (const [name, expression] of Object.entries(wanted)) {
-    const result = sendable(
-      await evaluator.run(String(expression), { storeHistory: false, isUnbuffered: true, onOutput }),
-    )
-    if (result.status === 'ok') values[name] = { status: 'ok', data: result.value ?? {}, metadata: {} }
-    else if (result.status === 'error') values[name] = { status: 'error', ...result.error }
-    else values[name] = { status: 'aborted' }
-  }
-  return values
-}
-
-function complete(evaluator: CellEvaluator, code: string, cursor: number): Json {
-  const { matches, start, end, types } = evaluator.complete(code, cursor)
-  const at = (index: number) => toCodePoints(code, index)
-  const typed = types?.map(type => ({ ...type, start: at(type.start), end: at(type.end) }))
-  const metadata = typed ? { _jupyter_types_experimental: typed } : {}
-  return { status: 'ok', matches, cursor_start: at(start), cursor_end: at(end), metadata }
-}
-
-function inspect(evaluator: CellEvaluator, code: string, cursor: number, detail: 0 | 1): Json {
-  const data = evaluator.inspect(code, cursor, detail)
-  return { status: 'ok', found: data !== null, data: data ?? {}, metadata: {} }
-}
-
-/** What a front end shows in its pager. */
-function pageOf(evaluator: CellEvaluator, { expression, detail }: PagerQuestion): Json {
-  const data = evaluator.inspect(expression, expression.length, detail)
-  return { source: 'page', data: data ?? { 'text/plain': `"${expression}" is not known here.` }, start: 0 }
-}
-
-/** The reply's type: `complete_request` -> `complete_reply`. */
-function replyType({ msg_type }: Header): string {
-  return msg_type.replace(/_request$/, '_reply')
-}
-
-function textOf(content: Json, field: string): string {
-  const value = content[field]
-  return typeof value === 'string' ? value : ''
-}
-
-function cursorOf({ cursor_pos: cursor }: Json, code: string): number {
-  return typeof cursor === 'number' ? toUtf16(code, cursor) : code.length
-}
-
-function plainText(value: MimeBundle | undefined): string | null {
-  const text = value?.['text/plain']
-  return typeof text === 'string' ? text : null
-}
-
-function errorOf(error: unknown): CellError {
-  if (!(error instanceof Error)) return { ename: 'Error', evalue: String(error), traceback: [String(error)] }
-  return { ename: error.name, evalue: error.message, traceback: (error.stack ?? String(error)).split('\n') }
 }
