@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 
+import { textWidth } from '../../repl/editor/width.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { Tmux, type TmuxOptions, whyNoTmux } from './tmux.js'
 
@@ -38,6 +39,17 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/^In \[1\]:/m)
     await terminal.until(/no model yet/)
     return terminal
+  }
+
+  /** Lines are edited by the terminal again, its cursor is seen, and pastes are not marked. */
+  async function expectWhole(terminal: Tmux): Promise<void> {
+    terminal.type('stty -a | grep -o " icanon"\r')
+    await terminal.until(/^ *icanon$/m)
+    expect(terminal.pane('cursor_flag')).toBe('1')
+    terminal.paste('echo "pas""ted"')
+    terminal.type('\r')
+    await terminal.until(/^pasted$/m)
+    expect(terminal.capture()).not.toContain('200~')
   }
 
   it('takes what is typed at human speed, in one chunk with its Enter, and pasted', async () => {
@@ -131,6 +143,13 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await sleep(1000)
     terminal.keys('C-c')
     await terminal.until(/^In \[6\]:$/m)
+    // an answer that nobody waits for any more is a line like others
+    terminal.type('await prompt("name? ")\r')
+    await terminal.until(/^name\?$/m)
+    terminal.keys('C-c')
+    await terminal.until(/^In \[7\]:$/m)
+    terminal.type('6 * 7\r')
+    await terminal.until(/Out\[7\]: 42/)
     terminal.type('process.kill(process.pid, "SIGTERM")\r')
     await terminal.until(/left with 143/)
   })
@@ -187,20 +206,95 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
 
   it('prompt() asks at the prompt; the terminal is whole again after a kill', async () => {
     const terminal = await session()
+    expect(terminal.pane('cursor_flag')).toBe('1')
+    terminal.type(`await prompt("${'long '.repeat(20)}\\nand several\\u001b[2J lines? ")\r`)
+    await terminal.until(/^long long[\s\S]*long\nand several lines\?$/m)
+    terminal.type('yes\r')
+    await terminal.until(/Out\[1\]: 'yes'/)
     terminal.type('(await prompt("name? ")).length\r')
     await terminal.until(/^name\?/m)
     terminal.type('llama\r')
-    await terminal.until(/Out\[1\]: 5/)
+    await terminal.until(/Out\[2\]: 5/)
     terminal.type('(await Promise.all([prompt("first? "), prompt("second? ")])).join("+")\r')
     await terminal.until(/^first\?/m)
     terminal.type('a\r')
     await terminal.until(/^second\?/m)
     terminal.type('b\r')
-    await terminal.until(/Out\[2\]: 'a\+b'/)
+    await terminal.until(/Out\[3\]: 'a\+b'/)
     terminal.type('process.kill(process.pid, "SIGTERM")\r')
     await terminal.until(/left with 143/)
-    terminal.type('stty -a | grep -o " icanon"\r')
-    await terminal.until(/^ *icanon$/m)
+    await expectWhole(terminal)
+  })
+
+  it('the terminal is whole again after an error of the program itself', async () => {
+    const terminal = await session()
+    terminal.type(
+      'Object.defineProperty(lab, "isLoaded", { get() { throw new Error("of the program") } }); setTimeout(() => lab.events.emit("state", { what: "model" }), 100); 1\r',
+    )
+    await terminal.until(/of the program[\s\S]*left with 1/)
+    await expectWhole(terminal)
+  })
+
+  it('Ctrl-C ends a search, a menu, a question and a walk through the steps, and nothing else', async () => {
+    const terminal = await session()
+    terminal.type('const kept = 1\r')
+    await terminal.until(/In \[2\]:/)
+    terminal.type('draft')
+    terminal.keys('C-r')
+    await terminal.until(/search in history:/)
+    terminal.keys('C-c')
+    await terminal.until(/In \[2\]: draft\n(?![\s\S]*search in)/)
+    terminal.keys('C-u')
+    terminal.type('kept.to')
+    terminal.keys('Tab')
+    const menu = await terminal.until(/toFixed/)
+    expect(menu).toMatch(/toString/)
+    terminal.keys('C-c')
+    await terminal.until(/In \[2\]: kept\.to\n(?![\s\S]*toFixed)/)
+    terminal.keys('C-u')
+    terminal.type('await prompt("name? ")\r')
+    await terminal.until(/^name\?/m)
+    terminal.keys('C-c')
+    await terminal.until(/Interrupted/)
+    terminal.type(':load demo\r')
+    await terminal.until(/6 blocks/, { timeoutMs: 120_000 })
+    terminal.type(':step\r')
+    await terminal.until(/1\/9/)
+    terminal.keys('C-c')
+    await terminal.until(/In \[4\]:(?![\s\S]*1\/9)/)
+    terminal.type('??kept\r')
+    await terminal.until(/const kept: /)
+    terminal.type('kept\r')
+    await terminal.until(/Out\[4\]: 1/)
+  })
+
+  it('knows the lines of earlier sessions', async () => {
+    const env = { LLAMA_PRO_HISTORY: join(cwd, 'kept', 'history.jsonl') }
+    const first = await session({ env })
+    first.type('"first of all"\r')
+    await first.until(/Out\[1\]/)
+    first.type('"the last"\r')
+    await first.until(/Out\[2\]/)
+    first.keys('C-d')
+    await first.until(/left with 0/)
+    const second = await session({ env })
+    second.keys('Up')
+    await second.until(/In \[1\]: "the last"/)
+    second.keys('C-c', 'C-r')
+    second.type('first')
+    await second.until(/In \[1\]: "first of all"[\s\S]*search in history: first/)
+  })
+
+  it('has the cursor where the terminal has it, in wide characters too', async () => {
+    const terminal = await session()
+    for (const text of ['日本語', 'cafe\u0301', 'ｆｕｌｌ']) {
+      terminal.type(text)
+      await terminal.until(/In \[1\]: \S/)
+      await vi.waitFor(() => expect(terminal.pane('cursor_x')).toBe(String('In [1]: '.length + textWidth(text))))
+      terminal.keys('C-u')
+      // the offer is back
+      await terminal.until(/In \[1\]: :demo$/m)
+    }
   })
 
   it('leaves at once when Ctrl-C comes while it waits for what ends', async () => {
@@ -273,11 +367,31 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     const terminal = await session({ env: { NO_COLOR: '1' } })
     terminal.type(':load demo\r:expand groups=3\r:verify The river ran\r')
     await terminal.until(/identical, bit for bit/, { timeoutMs: 120_000 })
-    terminal.type('lab.probes({})\r:train steps=3000 seqLen=32 microBatch=2\r')
-    const training = await terminal.until(/● training[\s\S]*loss/, { timeoutMs: 120_000 })
-    expect(training.split('\n').length).toBeLessThanOrEqual(24)
+    terminal.type('lab.probes({ code: "demo/code" })\r')
+    terminal.type(':train steps=3000 seqLen=32 microBatch=2 probeEverySteps=3000\r')
+    // a curve of the loss and one of what is forgotten
+    await terminal.until(
+      /● training.*\n.*\n +loss +[\d.]+ +[\u2801-\u28ff].*\n.*[\u2801-\u28ff].*\n +code +[\d.]+ +[-+]\d/,
+      {
+        timeoutMs: 120_000,
+      },
+    )
     terminal.type('40 + 2\r')
-    await terminal.until(/Out\[\d+\]: 42/)
+    // what is printed stays above the panel, which does not fill the terminal
+    const training = await terminal.until(/Out\[\d+\]: 42\n[\s\S]*● training/)
+    expect(training.split('\n').length).toBeLessThanOrEqual(24)
+    for (const [columns, rows] of [
+      [50, 14],
+      [100, 30],
+      [80, 24],
+    ] as const) {
+      terminal.resize(columns, rows)
+      await terminal.until(/● training[\s\S]*In \[\d+\]:/)
+      await sleep(300)
+    }
+    const resized = terminal.capture({ all: true })
+    expect(resized.match(/Out\[\d+\]: 42/g)).toHaveLength(1)
+    expect(resized.match(/● training/g)).toHaveLength(1)
     // a key for the cell is not one for the run
     terminal.type('while (true) {}\r')
     await terminal.until(/In \[\d+\]: while/)
