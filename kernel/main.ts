@@ -12,8 +12,8 @@ import { kernelInfo } from './protocol/kernel-info.js'
 import { historyPath } from './state-path.js'
 
 const require = createRequire(import.meta.url)
-/** How long a cell may take to end when the kernel has to, in milliseconds. */
-const disposeMs = 1000
+/** How long the last checkpoint of a run may take when the kernel has to end, in milliseconds; front ends wait five seconds. */
+const disposeMs = 4000
 /** How long nobody has asked for anything before the kernel prepares for what may come, in milliseconds. */
 const idleMs = 400
 
@@ -60,6 +60,8 @@ async function main(connectionPath: string): Promise<void> {
     const [evaluator] = await Promise.all([startEvaluator(kernel, lab), kernel.bound])
     void kernel.idle(idleMs).then(() => evaluator.warmUp())
     await kernel.shutdownRequested
+    // front ends send it when half of the time that they wait has passed: the kernel is ending already
+    process.on('SIGTERM', () => {})
     await Promise.race([evaluator.dispose().then(() => lab.dispose()), setTimeout(disposeMs)])
   } finally {
     await kernel.close()

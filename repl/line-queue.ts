@@ -22,6 +22,12 @@ export class LineQueue {
     return Promise.race([this.#ahead, pause(waitMs)])
   }
 
+  /** Waits until there is a next line, without taking it. */
+  async ready(): Promise<void> {
+    this.#ahead ??= this.#read()
+    await this.#ahead
+  }
+
   async #read(): Promise<string | null> {
     const { value, done } = await this.#lines.next()
     return done ? null : value

@@ -2,11 +2,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import { createInterface } from 'node:readline'
 import { Emitter, formatCount, formatDuration, type TrainingRun } from '../src/index.js'
-import { exitCodes } from './cli/exit.js'
+import { exitCodes } from './cli/exit-codes.js'
 import type { Stream } from './cli/output.js'
 import { isCommandLine } from './commands/command-line.js'
 import { doctorText } from './doctor-text.js'
+import { hasTerminal, InterruptRelay } from './interrupt-relay.js'
 import { LineQueue } from './line-queue.js'
+import { surviveLostTerminal } from './lost-terminal.js'
 import { progressText } from './session/progress-text.js'
 import { ReplSession, type SessionEvents } from './session/repl-session.js'
 
@@ -44,10 +46,7 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   events.on('leave', () => {
     isLeaving = true
   })
-  events.on('question', ({ prompt, answer }) => {
-    options.stdout.write(prompt)
-    void lines.next().then(line => answer(line ?? ''))
-  })
+  answerQuestions(events, lines, options)
   const session = await ReplSession.open({
     cwd,
     events,
@@ -58,32 +57,56 @@ export async function runPlain(options: PlainOptions): Promise<number> {
     ...(threads === undefined ? {} : { threads }),
   })
   followRuns(session, options)
-  let terminated = false
-  const onInterrupt = () => stopSomething(session, options)
-  const onTerminate = () => {
-    terminated = true
+  const relay = hasTerminal() ? new InterruptRelay(session.interruptBuffer) : null
+  const stopSurviving = surviveLostTerminal()
+  let terminated: number | null = null
+  const onInterrupt = () => {
+    if (relay?.answer() ?? true) stopSomething(session, options)
+  }
+  const onEnd = (signal: NodeJS.Signals) => {
+    terminated = signal === 'SIGHUP' ? exitCodes.hungUp : exitCodes.terminated
     session.interrupt()
     reader.close()
   }
   process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onTerminate)
+  for (const name of endings) process.on(name, onEnd)
   let isGood = true
   try {
     for await (const block of blocksOf(lines, session, isTyped ? options.stdout : null)) {
       if (block.trim() !== '') isGood = await session.submit(block)
-      if (isLeaving || terminated || (!isGood && !isTyped)) break
+      if (isLeaving || terminated !== null || (!isGood && !isTyped)) break
     }
-    if (isGood && !terminated && !isTyped && session.lab.run && !session.lab.run.isOver)
+    if (isGood && terminated === null && !isTyped && session.lab.run && !session.lab.run.isOver)
       await session.submit('await lab.run')
   } finally {
     process.off('SIGINT', onInterrupt)
     reader.close()
     await session.dispose()
-    process.off('SIGTERM', onTerminate)
+    await relay?.dispose()
+    for (const name of endings) process.off(name, onEnd)
+    stopSurviving()
   }
-  if (terminated) return exitCodes.terminated
+  if (terminated !== null) return terminated
   return isGood || isTyped ? exitCodes.done : exitCodes.failed
 }
+
+/** The next line answers the cell that asks; one that was interrupted meanwhile gets none. */
+function answerQuestions(events: Emitter<SessionEvents>, lines: LineQueue, { stdout }: PlainOptions): void {
+  let cell = 0
+  let before: Promise<void> = Promise.resolve()
+  events.on('running', () => void cell++)
+  events.on('question', ({ prompt, answer }) => {
+    const asking = cell
+    before = before.then(async () => {
+      if (asking !== cell) return
+      stdout.write(prompt)
+      await lines.ready()
+      if (asking === cell) answer((await lines.next()) ?? '')
+    })
+  })
+}
+
+const endings = ['SIGTERM', 'SIGHUP'] as const
 
 /** Ctrl-C: what runs, then the run in the background, then the program. */
 function stopSomething(session: ReplSession, { stderr }: PlainOptions): void {

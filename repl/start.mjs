@@ -17,7 +17,12 @@ async function hasLines() {
   if (stat.isFile()) return stat.size > 0
   if (!stat.isFIFO() && !stat.isSocket()) return false
   const found = await new Promise(resolve => {
-    const timer = setTimeout(() => resolve(false), pipeMs)
+    const timer = setTimeout(() => {
+      process.stderr.write(
+        `nothing came from stdin in ${pipeMs / 1000} s: running the demo; llama-pro repl waits for lines\n`,
+      )
+      resolve(false)
+    }, pipeMs)
     stdin.once('readable', () => {
       clearTimeout(timer)
       resolve(stdin.readableLength > 0)
@@ -30,7 +35,8 @@ async function hasLines() {
 }
 
 setUp()
-const args = process.argv.slice(2)
+const given = process.argv.slice(2)
+const args = given.length > 0 && given.every(argument => argument === '--plain') ? ['repl', ...given] : given
 const isTerminal = process.stdin.isTTY && process.stdout.isTTY
 if (args.length === 0 && (isTerminal || (await hasLines()))) {
   const { openRepl } = await import(pathToFileURL(join(dirname(dirname(mainFile)), 'main.js')).href)

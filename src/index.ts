@@ -94,7 +94,8 @@ export { selectTrainable, type TrainableSelection } from './freeze/rules.js'
 export { type TrainableTable, trainableTable, trainableTableText } from './freeze/trainable-table.js'
 
 // tokenizers and data
-export { type Batch, type Loader, type LoaderOptions, openLoader } from './data/loader.js'
+export { leftOutText } from './data/left-out.js'
+export { type Batch, type Loader, type LoaderOptions, openLoader, type SourceReport } from './data/loader.js'
 export { type DatasetManifest, loadManifest } from './data/manifest.js'
 export { openProbe, type Probe, type ProbeOptions } from './data/probe.js'
 export { openTokenizer, type Tokenizer } from './tokenizer/tokenizer.js'
@@ -166,7 +167,10 @@ export type { LiveControls } from './live/controls.js'
 export {
   type LiveHtmlOptions,
   type LiveOutput,
+  coveredBundle,
+  type LiveFrameOptions,
   liveBundle,
+  liveFrame,
   liveHtml,
   liveOutput,
   type MimeBundle,

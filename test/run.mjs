@@ -69,7 +69,7 @@ if (!isFast)
     ...['src', 'repl', 'kernel'].filter(folder => existsSync(folder)),
   ])
 runCheck('types', [bin('typescript', 'bin', 'tsc'), '-p', 'test/tsconfig.json'])
-for (const project of isFast ? ['fast'] : ['fast', 'slow', 'parity']) runSuite(project)
+for (const project of isFast ? ['fast'] : ['fast', 'slow', 'alone', 'parity']) runSuite(project)
 rmSync(reports, { recursive: true, force: true })
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
 process.exitCode = totals.failed > 0 ? 1 : 0

@@ -5,6 +5,20 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** Files that take minutes are begun first, so that the suite does not end with one of them alone. */
 const longest = [/notebooks\.slow/, /torch-lifetime\.slow/, /torch-training\.slow/, /resume\.slow/]
 
+/** Slow tests that measure times or memory, or type into a terminal: each has the machine for itself. */
+const alone = [
+  'test/engines/big-checkpoint.slow.test.ts',
+  'test/engines/lag.slow.test.ts',
+  'test/expansion/expand-memory.slow.test.ts',
+  'test/kernel/hostile.slow.test.ts',
+  'test/kernel/protocol.slow.test.ts',
+  'test/live/browser.slow.test.ts',
+  'test/notebooks/jupyterlab.slow.test.ts',
+  'test/repl/terminal.slow.test.ts',
+  'test/train/memory.slow.test.ts',
+  'test/train/remat.slow.test.ts',
+]
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {
@@ -16,7 +30,13 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** `fast` is the suite of every edit (under a minute); `slow` runs whole programs; `parity` compares with Hugging Face transformers. */
+const patient = { testTimeout: 300_000, hookTimeout: 300_000 }
+
+/**
+ * `fast` is the suite of every edit (under a minute); `slow` runs whole programs, as many as there are cores, each computing with one
+ * thread (idle threads of onnxruntime spin, which costs the neighbour a core); `alone` runs those that need a quiet machine;
+ * `parity` compares with Hugging Face transformers.
+ */
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -30,15 +50,34 @@ export default defineConfig({
           exclude: ['test/**/*.slow.test.ts', 'test/parity/**'],
           // the others compute with all cores
           maxWorkers: availableParallelism(),
+          sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'slow', include: ['test/**/*.slow.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+        test: {
+          name: 'slow',
+          include: ['test/**/*.slow.test.ts'],
+          exclude: alone,
+          maxWorkers: Math.min(availableParallelism(), 4),
+          env: { LLAMA_PRO_THREADS: '1' },
+          sequence: { groupOrder: 1 },
+          ...patient,
+        },
       },
       {
         extends: true,
-        test: { name: 'parity', include: ['test/parity/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 2 }, ...patient },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'parity',
+          include: ['test/parity/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+          ...patient,
+        },
       },
     ],
   },

@@ -48,6 +48,7 @@ export class Cell {
   #name: 'stdout' | 'stderr' = 'stdout'
   #timer: NodeJS.Timeout | undefined
   #flushedAt = 0
+  #hasEnded = false
 
   constructor(count: number, options: RunCellOptions & { isCounted?: boolean }) {
     this.count = count
@@ -64,7 +65,18 @@ export class Cell {
     return this.signal.aborted
   }
 
-  /** Ends the cell: what it still puts out is dropped, what it awaits is abandoned. */
+  /** Whether what goes wrong from now on is no longer in the result of the cell. */
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  /** The cell is done; what it has started may go on and put out more. */
+  end(): void {
+    this.flush()
+    this.#hasEnded = true
+  }
+
+  /** Stops the cell: what it still puts out is dropped, what it awaits is abandoned. */
   interrupt(): void {
     if (this.wasInterrupted) return
     this.flush()

@@ -6,6 +6,7 @@ import type { Diagnostic } from 'tslab/dist/converter.js'
 import { type CandidateDetails, candidateDetails } from './candidates.js'
 import { type Compiler, type ConverterHost, createConverterHost, type Emitted } from './compiler-host.js'
 import { isBare, packageOf } from './modules.js'
+import { topLevelNames, typeNames } from './vars.js'
 
 export type Conversion =
   | { ok: true; emitted: Emitted; warnings: string[] }
@@ -22,6 +23,8 @@ export interface TypedGlobals {
 
 export interface CellConverterOptions {
   cwd: string
+  /** A folder whose packages are loaded when those of `cwd` lack one. */
+  fallback: string
   /** Declarations that every cell sees, as of a `.d.ts` file. */
   ambient: string
   globals: TypedGlobals
@@ -180,17 +183,11 @@ export class CellConverter {
   }
 
   #canLoad(specifier: string): boolean {
-    const { cwd, findLocal } = this.#options
-    if (!isBare(specifier) && findLocal(join(cwd, specifier)) !== undefined) return true
+    const { cwd, fallback, findLocal } = this.#options
+    if (!isBare(specifier)) return findLocal(join(cwd, specifier)) !== undefined || canResolve(specifier, cwd)
     // Node remembers a package that it did not find: it must not be asked before the package is there.
-    if (isBare(specifier) && !isInstalled(packageOf(specifier), cwd)) return isBuiltin(specifier)
-    try {
-      createRequire(join(cwd, 'cell.js')).resolve(specifier)
-      return true
-    } catch (error) {
-      // The package is there, its `exports` are for `import` only.
-      return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'
-    }
+    const folder = [cwd, fallback].find(one => isInstalled(packageOf(specifier), one))
+    return folder === undefined ? isBuiltin(specifier) : canResolve(specifier, folder)
   }
 
   #namesGlobal(diagnostics: readonly Diagnostic[]): boolean {
@@ -204,14 +201,17 @@ export class CellConverter {
 
   #declaredNames(): Set<string> {
     const file = this.ts.createSourceFile('declarations.d.ts', this.#declarations, this.ts.ScriptTarget.Latest)
-    const words = new Set<string>()
-    for (const statement of file.statements)
-      for (const [word] of statement
-        .getText(file)
-        .slice(0, 2000)
-        .matchAll(/[\w$]+/g))
-        words.add(word)
-    return words
+    return new Set([...topLevelNames(this.ts, file), ...typeNames(this.ts, file)])
+  }
+}
+
+function canResolve(specifier: string, folder: string): boolean {
+  try {
+    createRequire(join(folder, 'cell.js')).resolve(specifier)
+    return true
+  } catch (error) {
+    // The package is there, its `exports` are for `import` only.
+    return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'
   }
 }
 

@@ -41,14 +41,24 @@ export function isDisplayHandle(value: unknown): boolean {
   return typeof value === 'object' && value !== null && handles.has(value)
 }
 
-/** The `display` global; `cellOf` names the cell that the caller belongs to. */
-export function createDisplay(cellOf: () => Cell, render: Render): Display {
+export interface DisplayWorld {
+  /** The cell that the caller belongs to. */
+  cellOf: () => Cell
+  render: Render
+  /** Told of what cannot be shown when its cell has ended. */
+  onLateError: (cell: Cell, error: unknown) => void
+}
+
+/** The `display` global. */
+export function createDisplay({ cellOf, render, onLateError }: DisplayWorld): Display {
+  const inTurn = <T>(cell: Cell, value: T | Promise<T>, send: (value: T) => void) =>
+    inOrder(cell, value, { send, onLateError: error => onLateError(cell, error) })
   const show = (value: unknown, options: DisplayOptions = {}): DisplayHandle => {
     const cell = cellOf()
     const { raw = false, metadata = {}, update = false, displayId = randomUUID() } = options
     const send = (data: MimeBundle) => cell.display(data, { metadata, displayId, isUpdate: update })
     const data = raw ? withPlainText(value as MimeBundle) : render(value)
-    inOrder(cell, data, send)
+    inTurn(cell, data, send)
     const handle: DisplayHandle = {
       id: displayId,
       update: (next, change = {}) => void show(next, { ...change, displayId, update: true }),
@@ -68,13 +78,17 @@ export function createDisplay(cellOf: () => Cell, render: Render): Display {
     image: (bytes: Uint8Array, options: DisplayOptions = {}) => show(imageBundle(bytes), { ...options, raw: true }),
     clear({ wait = false } = {}) {
       const cell = cellOf()
-      inOrder(cell, wait, how => cell.clear(how))
+      inTurn(cell, wait, how => cell.clear(how))
     },
   })
 }
 
 /** Values that take time to render (tensors) keep their place: what is shown after them waits. */
-function inOrder<T>(cell: Cell, value: T | Promise<T>, send: (value: T) => void): void {
+function inOrder<T>(
+  cell: Cell,
+  value: T | Promise<T>,
+  { send, onLateError }: { send: (value: T) => void; onLateError: (error: unknown) => void },
+): void {
   if (cell.pending.size === 0 && !(value instanceof Promise)) {
     send(value)
     return
@@ -84,10 +98,14 @@ function inOrder<T>(cell: Cell, value: T | Promise<T>, send: (value: T) => void)
     send(ready as T),
   )
   cell.pending.add(task)
-  // one that fails stays: the end of the cell tells of it
   task.then(
     () => cell.pending.delete(task),
-    () => undefined,
+    (error: unknown) => {
+      // one that fails stays: the end of the cell tells of it
+      if (!cell.hasEnded) return
+      cell.pending.delete(task)
+      onLateError(error)
+    },
   )
 }
 

@@ -10,12 +10,13 @@ import { isDisplayHandle, type Render } from './display.js'
 import { describeDiagnostics, describeError } from './errors.js'
 import { type Evaluation, ScriptRunner } from './evaluate.js'
 import { defineGlobals, valuesOf } from './globals.js'
-import { guardProcess } from './guards.js'
+import { guardProcess, isOfInterrupt } from './guards.js'
 import { InterruptWatcher } from './interrupt.js'
 import { completeAt, completenessOf, inspectAt } from './language.js'
 import { LocalModules } from './local-modules.js'
 import { ModuleLoader } from './modules.js'
 import { ambientDeclarations, preludePaths, readLibraryNames } from './prelude.js'
+import { quickStart } from './quick-start.js'
 import { Recall } from './recall.js'
 import { renderValue } from './rich.js'
 import { runtimeGlobals } from './runtime.js'
@@ -71,6 +72,7 @@ export class Evaluator {
   readonly #lazy: LibraryGlobals | undefined
   readonly #render: Render
   readonly #onInterrupt: (() => void) | undefined
+  readonly #endStart: () => void
   #running: Cell | undefined
   #last: Cell | undefined
   #count = 0
@@ -84,6 +86,7 @@ export class Evaluator {
     this.#onInterrupt = onInterrupt
     const root = packageRoot()
     const compiler = loadCompiler()
+    this.#endStart = quickStart()
     const library = readLibraryNames(compiler, root)
     const loader: ModuleLoader = new ModuleLoader({
       cwd,
@@ -96,6 +99,7 @@ export class Evaluator {
     })
     this.#converter = new CellConverter({
       cwd,
+      fallback: root,
       ambient: ambientDeclarations + declarations,
       globals: { from: 'llama-pro-lab', names: library.names, declared: lazy?.declarations ?? {} },
       paths: preludePaths(library),
@@ -118,7 +122,9 @@ export class Evaluator {
       loader,
       render: this.#render,
       slots: this.#watcher.slots,
+      running: () => this.#running,
       current,
+      onLateError: (cell, error) => isOfInterrupt(error, cell) || this.#reportLate(cell, error),
     })
     this.#undo.push(
       () => this.#recall.dispose(),
@@ -147,8 +153,8 @@ export class Evaluator {
   }
 
   /**
-   * `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, also one that blocks the main thread, or else the next one:
-   * whoever sets it sets it back to 0 before handing out a cell that is not meant.
+   * `Int32Array[0] = 1` on it, from any thread, interrupts the running cell, or whatever else blocks the main thread, or the next cell:
+   * whoever means none that comes later calls {@link interrupt} before it.
    */
   get interruptBuffer(): SharedArrayBuffer {
     return this.#watcher.buffer
@@ -184,14 +190,16 @@ export class Evaluator {
    * keeps the compiled compiler for the next start. Takes the thread for about a second; for when nothing else is to be done.
    */
   warmUp(): void {
+    this.#endStart()
     if (!this.#converter.addDocumentation()) return
     this.#converter.inspect('Math', 2)
     saveCompiler()
   }
 
-  /** Ends the running cell from the main thread; what it declared is kept. Does nothing when no cell runs. */
+  /** Ends the running cell from the main thread; what it declared is kept. Nothing is asked of {@link interruptBuffer} any more. */
   interrupt(): void {
     this.#running?.interrupt()
+    this.#watcher.reset()
     this.#onInterrupt?.()
   }
 
@@ -202,6 +210,7 @@ export class Evaluator {
     // an interrupted cell does not wait for what it has begun to load
     await this.#globals?.catch(() => undefined)
     flushCells()
+    this.#endStart()
     for (const undo of this.#undo.splice(0).reverse()) undo()
     this.#converter.close()
     this.#session.disconnect()
@@ -223,7 +232,7 @@ export class Evaluator {
     if (isCounted) this.#recall.addSource(count, code)
     const failed = (error: unknown) => this.#fail(cell, error)
     const result = await this.#runCell(cell, code).catch(failed)
-    cell.flush()
+    cell.end()
     this.#running = undefined
     signal?.removeEventListener('abort', interrupt)
     const wasFull = this.#watcher.end()
@@ -240,6 +249,8 @@ export class Evaluator {
   async #runCell(cell: Cell, code: string): Promise<CellResult> {
     const { count } = cell
     const conversion = this.#converter.convert(code)
+    // the cell itself runs at full speed
+    this.#endStart()
     if (!conversion.ok)
       return { status: 'error', error: describeDiagnostics(conversion.diagnostics, code, count), count }
     for (const warning of conversion.warnings) cell.write('stderr', `warning: ${warning}\n`)

@@ -28,7 +28,8 @@ function guardExit(name: (typeof exits)[number]): () => void {
 
 function onUncaught(report: (cell: Cell | undefined, error: unknown) => void): () => void {
   const listener = (error: unknown): void => {
-    if (!isOfInterrupt(error)) report(cellStorage.getStore(), error)
+    const cell = cellStorage.getStore()
+    if (!isOfInterrupt(error, cell)) report(cell, error)
   }
   process.on('uncaughtException', listener)
   process.on('unhandledRejection', listener)
@@ -39,11 +40,10 @@ function onUncaught(report: (cell: Cell | undefined, error: unknown) => void): (
 }
 
 /** What a cell that was stopped leaves behind: its signal's reason, Node's AbortError with that as its cause, or the library's error. */
-function isOfInterrupt(error: unknown): boolean {
-  if (error instanceof Interrupted) return true
-  if (!(error instanceof Error)) return false
-  const wasStopped = cellStorage.getStore()?.wasInterrupted === true
-  return error.cause instanceof Interrupted || (wasStopped && 'code' in error && error.code === 'ABORTED')
+export function isOfInterrupt(error: unknown, cell: Cell | undefined): boolean {
+  if (!(error instanceof Error) || (cell && !cell.wasInterrupted)) return false
+  const isAborted = cell !== undefined && 'code' in error && error.code === 'ABORTED'
+  return error instanceof Interrupted || error.cause instanceof Interrupted || isAborted
 }
 
 // Node calls the loader that cells import through experimental, once a process; the user has not chosen it.

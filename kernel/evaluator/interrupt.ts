@@ -14,6 +14,10 @@ const EVALUATING = 1
 /** The watcher is about to terminate that part. */
 const TERMINATING = 2
 
+/** Values of the request: the running cell is to stop; whatever has kept the main thread from answering is to stop. */
+const CELL_STOPS = 1
+export const ALL_STOPS = 2
+
 /** Somebody asked for it. */
 const ASKED = 0
 /** The heap is nearly full. */
@@ -53,6 +57,7 @@ function serveRequest() {
     parentPort.postMessage('interrupt')
   } else if (Date.now() - since >= ${GRACE_MS}) {
     since = 0
+    Atomics.compareExchange(slots, ${REQUEST}, ${CELL_STOPS}, ${ALL_STOPS})
     terminate()
   }
 }
@@ -65,7 +70,7 @@ function onHeapUsage(usedBytes) {
   }
   if (cell === 0 || usedBytes < Math.max(${FULL} * limitBytes, baseline + ${GROWN} * limitBytes)) return
   Atomics.store(slots, ${REASON}, ${MEMORY})
-  Atomics.store(slots, ${REQUEST}, 1)
+  Atomics.store(slots, ${REQUEST}, ${ALL_STOPS})
   parentPort.postMessage('interrupt')
   terminate()
 }
@@ -88,7 +93,7 @@ setInterval(() => {
 /**
  * Interrupts from other threads. Setting `buffer[0] = 1` (an Int32Array on it) asks the running cell to stop. Three things
  * serve the request, whichever comes first:
- * - loops of cell code read the slot and throw, wherever they run;
+ * - loops of the running cell read the slot and throw; what other cells have left running does so when it blocks the main thread;
  * - the main thread, when it is free, is told by the watcher thread and abandons what the cell awaits;
  * - when the main thread has not answered for 100 ms (or the heap is nearly full) and the synchronous part of a cell is on its stack, the watcher
  *   terminates that part through the inspector. It is never done elsewhere: a termination that unwinds the frames of
@@ -113,7 +118,6 @@ export class InterruptWatcher {
     worker.unref()
     worker.on('message', () => {
       if (this.requested) this.#onInterrupt()
-      this.reset()
     })
     return worker
   }

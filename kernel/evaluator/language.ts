@@ -64,11 +64,12 @@ function calledAt(code: string, cursor: number): number {
 /** Whether a cell may run as it stands. An empty last line ends one that is not complete. */
 export function completenessOf(converter: CellConverter, code: string): Completeness {
   const { ts } = converter
-  const { completed, indent } = converter.needsMoreLines(code)
-  if (!completed) return { status: 'incomplete', indent: indent ?? '' }
   const file = ts.createSourceFile('cell.ts', `export {};\n${code}`, ts.ScriptTarget.Latest, false, ts.ScriptKind.TS)
   const errors = (file as unknown as { parseDiagnostics: TS.Diagnostic[] }).parseDiagnostics
   if (errors.length === 0) return { status: 'complete' }
+  // tslab reads a cell as TSX, where some of TypeScript is the beginning of an element
+  const { completed, indent } = converter.needsMoreLines(code)
+  if (!completed) return { status: 'incomplete', indent: indent ?? '' }
   const atEnd = errors.some(error => unterminated.has(error.code))
   return atEnd && !/\n\s*\n\s*$/.test(code) ? { status: 'incomplete', indent: '' } : { status: 'invalid' }
 }

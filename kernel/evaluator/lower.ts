@@ -53,7 +53,7 @@ function interruptible(ts: typeof TS, context: TS.TransformationContext, { isMod
   const stopCheck = () =>
     f.createIfStatement(
       f.createElementAccessExpression(f.createIdentifier(stopFlagName), 0),
-      f.createExpressionStatement(call('stop', [])),
+      f.createExpressionStatement(call('resume', [])),
     )
   /** The check stands before the body, where no `try` of the user's own catches what it throws. */
   const guarded = (body: TS.Statement, isAsync: boolean): TS.Statement => {

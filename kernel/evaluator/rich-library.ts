@@ -88,6 +88,7 @@ function layerMapBundle(lab: Library, map: LayerMap): MimeBundle {
   return { 'image/svg+xml': lab.renderSvg(figure), 'text/plain': lab.layerMapText(map) }
 }
 
-function escapeHtml(text: string): string {
+/** Text as HTML that shows it. */
+export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }

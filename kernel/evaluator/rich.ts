@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { withPlainText } from './display.js'
 import { trimStack } from './errors.js'
-import { describeLibraryValue } from './rich-library.js'
+import { describeLibraryValue, escapeHtml } from './rich-library.js'
 import type { Sources } from './sources.js'
 import type { MimeBundle, TextLook } from './types.js'
 
@@ -42,12 +42,13 @@ interface Table {
   numCols(): number
   columnNames(): string[]
   get(name: string, row: number): unknown
+  rename(names: Record<string, string>): Table
   toHTML(options: { limit: number }): string
 }
 
 function isTable(value: object): value is Table {
   const table = value as Partial<Record<keyof Table, unknown>>
-  return [table.numRows, table.numCols, table.columnNames, table.get, table.toHTML].every(
+  return [table.numRows, table.numCols, table.columnNames, table.get, table.rename, table.toHTML].every(
     it => typeof it === 'function',
   )
 }
@@ -58,9 +59,18 @@ function tableBundle(table: Table): MimeBundle {
   const names = table.columnNames()
   const cells = Array.from({ length: shown }, (_, row) => names.map(name => cellText(table.get(name, row))))
   return {
-    'text/html': `${table.toHTML({ limit: ROWS_SHOWN })}<p>${note}</p>`,
+    'text/html': `${tableHtml(table, names)}<p>${note}</p>`,
     'text/plain': `${alignColumns([names, ...cells])}\n${note}`,
   }
+}
+
+/** The table's own HTML escapes cells but not the names of columns, which are data as well: they are put in afterwards. */
+function tableHtml(table: Table, names: readonly string[]): string {
+  const numbered = table.rename(Object.fromEntries(names.map((name, i) => [name, `column${i}`])))
+  const html = numbered.toHTML({ limit: ROWS_SHOWN })
+  const body = html.indexOf('</thead>')
+  const head = html.slice(0, body).replace(/column(\d+)(?=<\/th>)/g, (_, i) => escapeHtml(names[i]!))
+  return head + html.slice(body)
 }
 
 function cellText(value: unknown): string {

@@ -26,6 +26,18 @@ export function topLevelNames(ts: typeof TS, file: TS.SourceFile): string[] {
   return [...names]
 }
 
+/** Names of the types, enums and namespaces that a file of declarations has at its top level. */
+export function typeNames(ts: typeof TS, file: TS.SourceFile): string[] {
+  return file.statements.flatMap(statement => {
+    const isNamed =
+      ts.isInterfaceDeclaration(statement) ||
+      ts.isTypeAliasDeclaration(statement) ||
+      ts.isEnumDeclaration(statement) ||
+      ts.isModuleDeclaration(statement)
+    return isNamed ? [statement.name.text] : []
+  })
+}
+
 function importedNames(ts: typeof TS, { importClause }: TS.ImportDeclaration): string[] {
   const { name, namedBindings } = importClause ?? {}
   const named =

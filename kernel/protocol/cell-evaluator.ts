@@ -17,6 +17,7 @@ export interface CellEvaluator {
   complete(code: string, cursor: number): Completion
   inspect(code: string, cursor: number, detail: 0 | 1): MimeBundle | null
   isComplete(code: string): Completeness
+  /** Stops the running cell, and lowers the flag in `interruptBuffer`. */
   interrupt(): void
   readonly interruptBuffer: SharedArrayBuffer
   dispose(): Promise<void>

@@ -1,4 +1,5 @@
 /** The history of executed cells: one JSON object a line, in a file that sessions share and that stays small. */
+import { randomUUID } from 'node:crypto'
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
@@ -70,7 +71,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
 export class History {
   /** Number of this session: one more than the last in the file. */
   readonly session: number
-  readonly #entries: HistoryEntry[]
+  #entries: HistoryEntry[]
   #path: string | null
   readonly #onProblem: (message: string) => void
   readonly #limits: { maxEntries: number; maxChars: number; maxTotalChars: number }
@@ -81,15 +82,11 @@ export class History {
     this.#path = path
     this.#onProblem = onProblem
     this.#limits = { maxEntries, maxChars, maxTotalChars }
-    const { entries, lastSession } = this.#onDisk(readEntries) ?? { entries: [], lastSession: 0 }
+    const { entries, lastSession } = this.#onDisk(readRecords) ?? { entries: [], lastSession: 0 }
     this.#entries = entries
-    this.#totalChars = entries.reduce((sum, entry) => sum + charsOf(entry), 0)
-    this.session = lastSession + 1
+    this.#totalChars = charsOfAll(entries)
     if (this.#exceeds(1)) this.#trim()
-    this.#onDisk(file => {
-      mkdirSync(dirname(file), { recursive: true })
-      append(file, { session: this.session })
-    })
+    this.session = this.#onDisk(file => claimSession(file, lastSession)) ?? lastSession + 1
   }
 
   add({ line, source, output }: Omit<HistoryEntry, 'session'>): void {
@@ -119,12 +116,20 @@ export class History {
     return this.#entries.length > factor * maxEntries || this.#totalChars > factor * maxTotalChars
   }
 
-  /** Forgets the oldest entries; the file is written anew only then. */
+  /** Forgets the oldest entries; the file, with what other sessions have added meanwhile, is written anew only then. */
   #trim(): void {
+    const onDisk = this.#onDisk(readRecords)
+    if (onDisk) {
+      this.#entries = onDisk.entries
+      this.#totalChars = charsOfAll(onDisk.entries)
+    }
     while (this.#exceeds(1)) this.#totalChars -= charsOf(this.#entries.shift()!)
+    if (!onDisk) return
     this.#onDisk(file => {
       const temporary = `${file}.${process.pid}`
-      writeFileSync(temporary, this.#entries.map(entry => `${JSON.stringify(entry)}\n`).join(''), { mode: 0o600 })
+      // a session that has no entry yet keeps its number
+      const records = [...this.#entries, { session: onDisk.lastSession }]
+      writeFileSync(temporary, records.map(record => `${JSON.stringify(record)}\n`).join(''), { mode: 0o600 })
       renameSync(temporary, file)
     })
   }
@@ -145,8 +150,23 @@ export class History {
   }
 }
 
-function append(file: string, record: HistoryEntry | { session: number }): void {
+/** Takes the number after `last`, or the next one that no other process has taken at the same time: the first in the file has it. */
+function claimSession(file: string, last: number): number {
+  mkdirSync(dirname(file), { recursive: true })
+  for (let session = last + 1; ; session++) {
+    const claim = randomUUID()
+    // a write that was cut off has left a line without an end, where the claim would be lost
+    appendFileSync(file, `\n${JSON.stringify({ session, claim })}\n`, { mode: 0o600 })
+    if (readRecords(file).claims.get(session) === claim) return session
+  }
+}
+
+function append(file: string, record: HistoryEntry): void {
   appendFileSync(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+}
+
+function charsOfAll(entries: readonly HistoryEntry[]): number {
+  return entries.reduce((sum, entry) => sum + charsOf(entry), 0)
 }
 
 function charsOf({ source, output }: HistoryEntry): number {
@@ -166,25 +186,46 @@ function newestOfEach(entries: readonly HistoryEntry[]): HistoryEntry[] {
   return [...bySource.values()]
 }
 
-/** The entries of a file; lines that are not entries (a write that was cut off) are passed over. */
-function readEntries(path: string): { entries: HistoryEntry[]; lastSession: number } {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { entries: [], lastSession: 0 }
-    throw error
-  }
-  const records = text.split('\n').flatMap(parseRecord)
-  const lastSession = records.reduce((last, record) => Math.max(last, record.session), 0)
-  return { entries: records.filter((record): record is HistoryEntry => 'source' in record), lastSession }
+/** The beginning of a session; `claim` tells those apart that began at the same time. */
+interface SessionRecord {
+  session: number
+  claim?: string
 }
 
-function parseRecord(line: string): (HistoryEntry | { session: number })[] {
+interface Records {
+  entries: HistoryEntry[]
+  lastSession: number
+  /** Session -> the first claim to its number. */
+  claims: Map<number, string | undefined>
+}
+
+/** What a file holds; lines that are no records (a write that was cut off) are passed over. */
+function readRecords(path: string): Records {
+  const found: Records = { entries: [], lastSession: 0, claims: new Map() }
+  for (const record of textOf(path).split('\n').flatMap(parseRecord)) {
+    found.lastSession = Math.max(found.lastSession, record.session)
+    if ('source' in record) found.entries.push(record)
+    if (!found.claims.has(record.session))
+      found.claims.set(record.session, 'claim' in record ? record.claim : undefined)
+  }
+  return found
+}
+
+function textOf(path: string): string {
   try {
-    const { session, line: number, source, output } = JSON.parse(line) as Record<string, unknown>
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
+
+function parseRecord(line: string): (HistoryEntry | SessionRecord)[] {
+  try {
+    const { session, line: number, source, output, claim } = JSON.parse(line) as Record<string, unknown>
     if (!Number.isInteger(session)) return []
-    if (typeof source !== 'string' || !Number.isInteger(number)) return [{ session: session as number }]
+    if (typeof source !== 'string' || !Number.isInteger(number))
+      return [{ session: session as number, ...(typeof claim === 'string' && { claim }) }]
     const text = typeof output === 'string' ? output : null
     return [{ session: session as number, line: number as number, source, output: text }]
   } catch {

@@ -7,7 +7,7 @@ import { KernelServer } from './server.js'
 /** How often the parent process is looked for, in milliseconds. */
 const parentCheckMs = 1000
 /** How long the main thread has to end after a shutdown, in milliseconds; front ends wait five seconds. */
-const shutdownMs = 2000
+const shutdownMs = 4500
 
 const port = parentPort!
 const options = workerData as ServerData

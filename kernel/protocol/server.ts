@@ -92,7 +92,7 @@ export class KernelServer {
   #onReady(interruptBuffer: SharedArrayBuffer): void {
     const isStopped = this.#interruptFlag[0] !== 0
     this.#interruptFlag = new Int32Array(interruptBuffer)
-    if (isStopped) this.#raiseFlag()
+    if (isStopped && this.#running) this.#raiseFlag()
   }
 
   /** Sends what is still to be sent and closes the sockets. */
@@ -114,7 +114,16 @@ export class KernelServer {
       this.#count(`dropped a message: ${error.message}`)
       return
     }
-    handle(message)
+    try {
+      handle(message)
+    } catch (error) {
+      // one message that cannot be served must not end the kernel of all others
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#count(
+        `cannot serve a message of type ${JSON.stringify(message.header.msg_type.slice(0, 100))}`,
+        `: ${detail}`,
+      )
+    }
   }
 
   /** Logs the 1st, 10th, 100th, ... of a kind: a flood of wrong messages must not become a flood of lines. */
@@ -129,7 +138,7 @@ export class KernelServer {
     if (type === 'execute_request') {
       this.#queue.push(message)
       this.#runNext()
-    } else if (type in mainRequests) {
+    } else if (Object.hasOwn(mainRequests, type)) {
       this.#outbox.status('busy', message.header)
       this.#ask(message)
     } else this.#onControl(message, 'shell')
@@ -179,9 +188,12 @@ export class KernelServer {
     return entries.map(({ session, line, source, output }) => [session, line, withOutput ? [source, output] : source])
   }
 
-  /** Stops what runs. The flag reaches a thread that never comes back to its event loop, the message one that waits. */
+  /**
+   * Stops what runs, be it a timer that a cell has left. The flag reaches a thread that never comes back to its event loop, the message
+   * one that waits; with the message that thread lowers the flag, before it comes to an execution that was handed out later.
+   */
   #interrupt(): void {
-    if (this.#running) this.#raiseFlag()
+    this.#raiseFlag()
     this.#host.post({ type: 'interrupt' })
   }
 
@@ -203,8 +215,6 @@ export class KernelServer {
     if (!next) return
     this.#running = next
     this.#outbox.status('busy', next.header)
-    // a stop of before is not for it; one that comes from now on is, also when it has not begun yet
-    Atomics.store(this.#interruptFlag, 0, 0)
     this.#ask(next)
   }
 

@@ -39,8 +39,8 @@ export class KernelSession {
   #serving = 0
   #servedAt = performance.now()
   readonly #inputs: Input[] = []
-  /** Id of the execution that goes on: the front end takes no question of another one. */
-  #executing: number | null = null
+  /** The execution that goes on: the front end takes no question of another one. */
+  #executing: Pick<MainRequest, 'id' | 'header'> | null = null
 
   constructor(post: (message: OrderedToServer) => void, ring: TextRingWriter) {
     this.#ring = ring
@@ -119,9 +119,11 @@ export class KernelSession {
       buffers = [],
     }: { msgType: string; content: Json; metadata?: Json; buffers?: Uint8Array[] },
   ): void {
+    // Front ends find what is updated by its display_id; nbclient looks only at messages of the cell that it executes.
+    const isUpdate = msgType === 'update_display_data'
     this.#post({
       type: 'publish',
-      parent,
+      parent: isUpdate ? (this.#executing?.header ?? parent) : parent,
       msgType: String(msgType),
       content: objectToJson(content, 'content'),
       metadata: JSON.parse(objectToJson(metadata, 'metadata')) as Json,
@@ -133,18 +135,18 @@ export class KernelSession {
   async #serve(request: MainRequest, evaluator: CellEvaluator): Promise<void> {
     const { id, header } = request
     this.#serving++
-    let reply: Reply
+    let reply: Omit<Extract<OrderedToServer, { type: 'reply' }>, 'type' | 'id'>
     try {
-      reply = await this.#context.run(header, () => this.#answer(request, evaluator))
+      const { content, ...rest } = await this.#context.run(header, () => this.#answer(request, evaluator))
+      reply = { ...rest, content: toJson(content) }
     } catch (error) {
       const content = { status: 'error', ...errorOf(error) }
       const msgType =
         header.msg_type.startsWith('comm_') && header.msg_type !== 'comm_info_request' ? null : replyType(header)
       if (msgType === null) this.writeError(`${content.traceback.join('\n')}\n`)
-      reply = { msgType, content, outcome: { abortQueue: true, stored: null } }
+      reply = { msgType, content: toJson(content), outcome: { abortQueue: true, stored: null } }
     }
-    const { msgType, content, outcome } = reply
-    this.#post({ type: 'reply', id, msgType, content: toJson(content), ...(outcome && { outcome }) })
+    this.#post({ type: 'reply', id, ...reply })
     this.#serving--
     this.#servedAt = performance.now()
   }
@@ -164,7 +166,10 @@ export class KernelSession {
           content: inspect(evaluator, code, cursorOf(content, code), content['detail_level'] === 1 ? 1 : 0),
         }
       case 'is_complete_request':
-        return { msgType, content: { ...evaluator.isComplete(code) } }
+        return {
+          msgType,
+          content: parsePagerQuestion(code) ? { status: 'complete' } : { ...evaluator.isComplete(code) },
+        }
       case 'comm_info_request': {
         const target = content['target_name']
         return { msgType, content: this.comms.info(typeof target === 'string' && target !== '' ? target : undefined) }
@@ -182,19 +187,22 @@ export class KernelSession {
     const storeHistory = !silent && content['store_history'] !== false
     this.#lastHeader = header
     if (storeHistory) this.#count++
+    // The protocol says of `silent` that it will not "broadcast output on the IOPUB channel". As in ipykernel, that is the input and the
+    // result: extensions of front ends run silent cells to read what these print, and widgets to send messages.
     if (!silent)
       this.#publish(header, { msgType: 'execute_input', content: { code, execution_count: Math.max(this.#count, 1) } })
     const question = parsePagerQuestion(code)
     const text = new CellText(header, this.#ring)
     const onOutput = (output: CellOutput) => this.#output(header, { output, text })
-    this.#executing = request.id
-    const result = await evaluator.run(question ? '' : code, {
+    this.#executing = request
+    const ran = await evaluator.run(question ? '' : code, {
       silent,
       storeHistory,
       isUnbuffered: true,
       onOutput,
       input: (prompt, password) => this.#input(request, prompt, password),
     })
+    const result = sendable(ran)
     this.#executing = null
     text.end()
     this.#rejectInputs(input => input.requestId === request.id, 'the cell that asked has ended')
@@ -254,7 +262,7 @@ export class KernelSession {
   #input({ id, content }: MainRequest, prompt: string, password: boolean): Promise<string> {
     if (content['allow_stdin'] === false)
       return Promise.reject(new Error('the front end that runs this cell cannot ask for input (allow_stdin is false)'))
-    if (this.#executing !== id) return Promise.reject(new Error('input: the cell that asked has ended'))
+    if (this.#executing?.id !== id) return Promise.reject(new Error('input: the cell that asked has ended'))
     return new Promise((resolve, reject) => {
       // the cell may have passed anything; what cannot cross to the other thread must not be tried
       this.#inputs.push({ requestId: id, prompt: String(prompt), password: Boolean(password), resolve, reject })
@@ -280,6 +288,17 @@ export class KernelSession {
   }
 }
 
+/** How a cell ended for the front end: a result that JSON cannot hold makes it an error. */
+function sendable(result: CellResult): CellResult {
+  if (result.status !== 'ok' || !result.value) return result
+  try {
+    objectToJson(result.value, 'the result')
+    return result
+  } catch (error) {
+    return { status: 'error', error: errorOf(error), count: result.count }
+  }
+}
+
 /** Values of expressions that the front end wants to know beside the cell's own. */
 async function userExpressions(
   { user_expressions: wanted }: Json,
@@ -289,7 +308,9 @@ async function userExpressions(
   const values: Json = {}
   if (typeof wanted !== 'object' || wanted === null) return values
   for (const [name, expression] of Object.entries(wanted)) {
-    const result = await evaluator.run(String(expression), { storeHistory: false, isUnbuffered: true, onOutput })
+    const result = sendable(
+      await evaluator.run(String(expression), { storeHistory: false, isUnbuffered: true, onOutput }),
+    )
     if (result.status === 'ok') values[name] = { status: 'ok', data: result.value ?? {}, metadata: {} }
     else if (result.status === 'error') values[name] = { status: 'error', ...result.error }
     else values[name] = { status: 'aborted' }

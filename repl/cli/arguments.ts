@@ -24,6 +24,14 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
   }
 }
 
+/** A number above 0 and at most 1. */
+export function share(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value > 0 && value <= 1))
+    throw new InvalidArgumentError('Expected a number above 0 and at most 1.')
+  return value
+}
+
 /** Block indices: `2,5,8`. */
 export function layerList(text: string): number[] {
   if (!/^\s*\d+\s*(,\s*\d+\s*)*$/.test(text))
@@ -82,7 +90,9 @@ export function deviceOption(): Option {
 
 /** `--threads`. */
 export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads that compute (default: one a core)').argParser(wholeNumber(1))
+  return new Option('--threads <n>', 'threads that compute (default: LLAMA_PRO_THREADS, else one a core)').argParser(
+    wholeNumber(1),
+  )
 }
 
 /** `--precision`. */
@@ -95,4 +105,11 @@ export function precisionOption(): Option {
 /** `--torch-eager`. */
 export function torchEagerOption(): Option {
   return new Option('--torch-eager', 'torch devices: run line by line, without torch.compile')
+}
+
+/** `--memory`. */
+export function memoryOption(): Option {
+  const description =
+    'what a run may hold in all, such as 12GB (default: what is free); it is refused when it needs more'
+  return new Option('--memory <bytes>', description).argParser(byteCount)
 }

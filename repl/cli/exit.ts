@@ -1,10 +1,10 @@
 import { CommanderError } from 'commander'
 import { LabError, messageOf } from '../../src/index.js'
+import { exitCodes } from './exit-codes.js'
 import type { CliIo } from './output.js'
 import { makeStyle, wantsColor } from './style.js'
 
-/** What the shell is told. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130, terminated: 143 } as const
+export { exitCodes }
 
 /** Codes of errors that are about what was asked for, not about what happened: a wrong option value, plan or recipe. */
 const usageCodes = new Set([
@@ -17,6 +17,12 @@ const usageCodes = new Set([
   'METHOD',
   'FIGURE_NAME',
   'DEVICE',
+  'PRECISION',
+  'FROZEN_WEIGHTS',
+  'CONTEXT',
+  'LOADER_OPTIONS',
+  'MANIFEST',
+  'GENERATE',
   'HUB_ADDRESS',
 ])
 

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /** The command `llama-pro`: the world outside (streams, signals) around {@link runCli}. */
-import { exitCodes } from './exit.js'
+import { exitCodes } from './exit-codes.js'
 import type { Stream } from './output.js'
-import { runCli } from './program.js'
 
 const interrupt = new AbortController()
 
@@ -20,11 +19,16 @@ function onInterrupt(): void {
 process.on('SIGINT', onInterrupt)
 process.on('SIGTERM', onInterrupt)
 
-/** Whoever read the output has gone (`| head`): nobody is left to write for. */
-function quietOnClosedPipe(stream: Stream): void {
+/**
+ * Whoever read the output has gone (`| head`): nobody is left to write for. The command comes to an end as after Ctrl-C, so that a
+ * run writes its checkpoint; one that is already at its end has done what it was asked for. A terminal that has gone is for its
+ * session to answer.
+ */
+function stopOnClosedPipe(stream: Stream): void {
+  if (stream.isTTY) return
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCodes.done)
-    throw error
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+    interrupt.abort()
   })
 }
 
@@ -32,11 +36,24 @@ function flushed(stream: Stream): Promise<void> {
   return new Promise(resolve => stream.write('', () => resolve()))
 }
 
-async function main(): Promise<void> {
+/** Runs the command line. The session by itself is opened without the other commands, which take a second to load. */
+async function run(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process
-  quietOnClosedPipe(stdout)
-  quietOnClosedPipe(stderr)
-  const exitCode = await runCli(process.argv.slice(2), { stdout, stderr, env, signal: interrupt.signal })
+  if (argv[0] === 'repl' && argv.slice(1).every(argument => argument === '--plain')) {
+    const { openRepl } = await import('../main.js')
+    // as after SIGTERM, which the session answers with the checkpoint of its run
+    interrupt.signal.addEventListener('abort', () => process.emit('SIGTERM'))
+    return openRepl({ plain: argv.length > 1 })
+  }
+  const { runCli } = await import('./program.js')
+  return runCli(argv, { stdout, stderr, env, signal: interrupt.signal })
+}
+
+async function main(): Promise<void> {
+  const { stdout, stderr } = process
+  stopOnClosedPipe(stdout)
+  stopOnClosedPipe(stderr)
+  const exitCode = await run(process.argv.slice(2))
   await flushed(stdout)
   await flushed(stderr)
   process.exit(exitCode)

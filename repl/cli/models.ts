@@ -14,6 +14,8 @@ function eventText(event: HubEvent): string {
       return `waiting for another process that downloads ${event.path}`
     case 'cached':
       return `using what is in the cache: ${event.reason}`
+    case 'uncached':
+      return `not kept in the cache: ${event.path} (${event.reason})`
   }
 }
 

@@ -111,7 +111,9 @@ export class TrainView {
     const { style } = this.#out
     const changes = [...this.#deltas.values()].map(record => {
       const text = signed(record.deltaNats)
-      return `${record.probe} ${record.deltaLow > 0 ? style.red(text) : record.deltaHigh < 0 ? style.green(text) : text}`
+      // without a band nothing is sure
+      const [low, high] = [record.deltaLow ?? 0, record.deltaHigh ?? 0]
+      return `${record.probe} ${low > 0 ? style.red(text) : high < 0 ? style.green(text) : text}`
     })
     const step = Math.max(...[...this.#deltas.values()].map(record => record.step))
     return `${changes.join('   ')}   ${style.dim(`nats/token, step ${step}`)}`
@@ -123,8 +125,13 @@ function probeLine(
   { probe, bitsPerByte, deltaNats, deltaLow, deltaHigh, step }: ProbeRecord,
   stepText: string,
 ): string {
-  const change = step === 0 ? '' : `  ${signed(deltaNats)} nats/token (${signed(deltaLow)} to ${signed(deltaHigh)})`
+  const change = step === 0 ? '' : `  ${signed(deltaNats)} nats/token (${bandText(deltaLow, deltaHigh)})`
   return `probe ${stepText}  ${probe.padEnd(8)}  ${bitsPerByte.toFixed(3)} bits/byte${change}`
+}
+
+/** `+0.001 to +0.005`. */
+function bandText(low: number | null, high: number | null): string {
+  return low === null || high === null ? 'no band' : `${signed(low)} to ${signed(high)}`
 }
 
 /** Every probe before and after a run. */
@@ -135,7 +142,7 @@ export function printProbes(out: Output, { probes }: Pick<RunResult, 'probes'>):
     bitsPerByteAfter.toFixed(3),
     signed(bitsPerByteAfter - bitsPerByteBefore),
     signed(deltaNats),
-    `${signed(deltaLow)} to ${signed(deltaHigh)}`,
+    bandText(deltaLow, deltaHigh),
   ])
   table(out, ['probe', 'bits/byte before', 'after', 'change', 'in nats/token', '95 % band'], rows)
 }

@@ -2,10 +2,13 @@
 
 const command = /^\s*[:/]([a-z][a-z-]*)(?=\s|$)/
 
+/** `/a b/.test(`: a pattern, the method of which is called. */
+const pattern = /^\s*\/[^/]+\/[dgimsuvy]*\s*\.\w+\(/
+
 /** The command that a line names, and the text after the name; null for TypeScript (`/a+/.test(x)` is a pattern, not a command). */
 export function commandLineOf(text: string): { name: string; rest: string; start: number } | null {
   const match = command.exec(text)
-  if (!match) return null
+  if (!match || pattern.test(text)) return null
   return { name: match[1]!, rest: text.slice(match[0].length), start: match[0].length }
 }
 

@@ -1,8 +1,8 @@
 /** What a command is, and how its arguments become values. */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { didYouMean, LabError } from '../../src/index.js'
-import { isQuoted, splitWords, type Word } from './words.js'
+import { didYouMean, LabError, lessonNames } from '../../src/index.js'
+import { isQuoted, optionPair, splitWords, type Word } from './words.js'
 
 /** What is a file on the command line, and so may begin with `~/`. */
 const pathKinds: ReadonlySet<string> = new Set(['model', 'path', 'dataset', 'run'])
@@ -20,6 +20,7 @@ export type ArgumentKind =
   | 'command'
   | 'number'
   | 'integer'
+  | 'step'
   | 'text'
 
 export interface ArgumentSpec {
@@ -56,6 +57,12 @@ export interface Surroundings {
   runDir: string | null
 }
 
+/** What the lessons are about, where it is not what the session has. */
+export interface StepOptions {
+  prompt?: string
+  expansion?: Record<string, OptionValue>
+}
+
 /** Things that are done to the session rather than by a cell. */
 export interface SessionActions {
   print(text: string): void
@@ -63,7 +70,7 @@ export interface SessionActions {
   runCell(code: string): Promise<boolean>
   /** Runs lines as if they were typed; stops at the first that fails. */
   runLines(lines: readonly string[]): Promise<boolean>
-  exportNotebook(path: string): void
+  exportNotebook(path: string, options: { overwrite: boolean }): void
   variables(): string
   /** All commands and keys, or one command. */
   help(name?: string): string
@@ -72,7 +79,8 @@ export interface SessionActions {
   edit(text: string): Promise<string | null>
   /** Puts a text at the prompt. */
   setPrompt(text: string): void
-  openSteps(first: number, prompt: string): Promise<boolean>
+  /** Walks through the lessons, from one given by its number. */
+  openSteps(first: number, options: StepOptions): Promise<boolean>
   demo(): Promise<void>
   leave(): void
   readFile(path: string): string
@@ -124,7 +132,7 @@ export function parseArguments(command: Command, text: string): Arguments {
   if ('isRaw' in command && command.isRaw) return given
   const words: Word[] = []
   for (const word of splitWords(text)) {
-    const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word.text)
+    const pair = optionPair(word.text)
     const isOption = pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions || !takesText(command))
     if (isOption) given.options[pair[1]!] = optionValue(command, pair[1]!, pair[2]!)
     else words.push(word)
@@ -205,11 +213,15 @@ function checkWords(command: Command, words: string[]): void {
 }
 
 /** What the word at an index is; the last argument takes all that follow. */
-function specOf({ arguments: positional }: Command, index: number): ArgumentSpec | undefined {
+export function specOf({ arguments: positional }: Command, index: number): ArgumentSpec | undefined {
   return positional[index] ?? positional.at(-1)
 }
 
 function checkWord(command: Command, { name, kind }: ArgumentSpec, word: string): void {
+  if (kind === 'step' && !isStep(word))
+    throw commandError(
+      `:${command.name}: expected 1 to ${lessonNames.length}, ${lessonNames.join(', ')}, got "${word}".${didYouMean(word, lessonNames)}`,
+    )
   if (kind !== 'number' && kind !== 'integer' && kind !== 'layer') return
   const number = Number(word)
   const isWhole = kind === 'number' || (Number.isSafeInteger(number) && number >= 0)
@@ -217,4 +229,14 @@ function checkWord(command: Command, { name, kind }: ArgumentSpec, word: string)
     throw commandError(
       `:${command.name}: expected ${kind === 'number' ? 'a number' : 'a whole number'} for ${name}, got "${word}": ${usageOf(command)}`,
     )
+}
+
+/** The number of a lesson that is given by its number or its name. */
+export function stepNumber(word: string): number {
+  return lessonNames.includes(word) ? lessonNames.indexOf(word) + 1 : Number(word)
+}
+
+function isStep(word: string): boolean {
+  const number = stepNumber(word)
+  return Number.isInteger(number) && number >= 1 && number <= lessonNames.length
 }

@@ -2,11 +2,12 @@
 import { type Dirent, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { lessonNames } from '../../src/index.js'
 import type { Candidate, Completions } from '../editor/completion-menu.js'
 import type { ArgumentKind, Command } from './command.js'
 import { commandLineOf } from './command-line.js'
 import { commands } from './table.js'
-import { quoteWord, splitWords } from './words.js'
+import { optionPair, quoteWord, splitWords } from './words.js'
 
 /** Names that only the session knows; asked when they are needed. */
 export interface NameSources {
@@ -44,16 +45,16 @@ function completeArgument(command: Command, head: string, from: number, names: N
   const words = splitWords(head, from, { isTyping: true })
   const last = words.at(-1)
   const current = last && last.end === head.length ? last : { text: '', start: head.length, end: head.length }
-  const pair = /^([A-Za-z][\w-]*)=(.*)$/s.exec(current.text)
+  const pair = optionPair(current.text)
   if (pair && (Object.hasOwn(command.options, pair[1]!) || command.hasFreeOptions)) {
     const values = optionValues(command, pair[1]!, pair[2]!, names)
     const candidates = values.map(value => ({ ...value, text: `${pair[1]}=${value.text}` }))
     return { candidates, start: current.start, end: current.end }
   }
-  const before = words.filter(word => word.end < current.start && !/^[A-Za-z][\w-]*=/.test(word.text)).length
+  const before = words.filter(word => word.end < current.start && !optionPair(word.text)).length
   const spec = command.arguments[before] ?? command.arguments.find(one => one.isRest)
   const values = spec ? valuesOf(spec.kind, current.text, names) : []
-  const used = new Set(words.map(word => /^([A-Za-z][\w-]*)=/.exec(word.text)?.[1]))
+  const used = new Set(words.map(word => optionPair(word.text)?.[1]))
   const options = Object.entries(command.options)
     .filter(([name]) => name.startsWith(current.text) && !used.has(name))
     .map(([name, { about }]) => ({ text: `${name}=`, kind: 'option', detail: about }))
@@ -71,7 +72,22 @@ function optionValues(command: Command, option: string, typed: string, names: Na
   const { kind, choices = [] } = command.options[option] ?? { kind: 'dataset' as const, choices: [] }
   if (kind === 'dataset') return valuesOf('dataset', typed, names)
   if (kind === 'path') return paths(typed, names.cwd)
+  if (kind === 'layers') return layerLists(typed, names.layers())
   return matching(choices, typed, 'value')
+}
+
+/** Indices of new blocks in ascending order: what may follow the last comma. */
+function layerLists(typed: string, layers: number): Candidate[] {
+  const comma = typed.lastIndexOf(',') + 1
+  const given = typed.slice(0, comma).split(',').filter(Boolean)
+  // every new block makes the model a block longer
+  const all = indices(layers > 0 ? layers + given.length + 1 : 0)
+  const after = all.filter(index => Number(index) > Number(given.at(-1) ?? -1))
+  return matching(
+    after.map(index => typed.slice(0, comma) + index),
+    typed,
+    'block',
+  )
 }
 
 function matching(texts: readonly string[], typed: string, kind: string): Candidate[] {
@@ -100,6 +116,8 @@ function valuesOf(kind: ArgumentKind, typed: string, names: NameSources): Candid
       return commands
         .filter(one => one.name.startsWith(typed))
         .map(one => ({ text: one.name, kind: 'command', detail: one.about }))
+    case 'step':
+      return matching(lessonNames, typed, 'step')
     case 'layer':
       return matching(indices(names.layers()), typed, 'block')
     case 'rule':

@@ -2,7 +2,7 @@
 import type { CellCommand, OptionSpec } from './command.js'
 import { call, literal } from './words.js'
 
-const planOptions: Record<string, OptionSpec> = {
+export const planOptions: Record<string, OptionSpec> = {
   groups: { kind: 'integer', about: 'N of the paper: groups that the blocks are split into' },
   copies: { kind: 'integer', about: 'P of the paper: new blocks per group (default 1)' },
   placement: { kind: 'choice', choices: ['interleaved', 'prefix', 'suffix'], about: 'where copies go' },

@@ -1,5 +1,6 @@
 /** Commands about the session itself. */
-import type { ActionCommand } from './command.js'
+import { type ActionCommand, stepNumber } from './command.js'
+import { planOptions } from './model-commands.js'
 
 export const sessionCommands: readonly ActionCommand[] = [
   {
@@ -16,13 +17,17 @@ export const sessionCommands: readonly ActionCommand[] = [
     group: 'session',
     about: 'walk through the expansion step by step, on a text of your own if you give one',
     arguments: [
-      { name: 'step', kind: 'integer' },
+      { name: 'step', kind: 'step' },
       { name: 'prompt', kind: 'text', isRest: true },
     ],
-    options: {},
-    examples: [':step', ':step 4 The river ran'],
-    async act({ words: [step = '1', ...prompt] }, actions) {
-      await actions.openSteps(Number(step), prompt.join(' '))
+    options: planOptions,
+    examples: [':step', ':step proof The river ran', ':step ladder groups=2 placement=suffix'],
+    async act({ words: [step = '1', ...words], options: expansion }, actions) {
+      const prompt = words.join(' ')
+      await actions.openSteps(stepNumber(step), {
+        ...(prompt === '' ? {} : { prompt }),
+        ...(Object.keys(expansion).length === 0 ? {} : { expansion }),
+      })
     },
   },
   {
@@ -86,9 +91,10 @@ export const sessionCommands: readonly ActionCommand[] = [
     group: 'session',
     about: 'write what was run as a notebook',
     arguments: [{ name: 'file', kind: 'path', isRequired: true }],
-    options: {},
-    examples: [':export session.ipynb'],
-    act: ({ words: [path] }, actions) => actions.exportNotebook(path!),
+    options: { overwrite: { kind: 'choice', choices: ['yes'], about: 'a file of others' } },
+    examples: [':export session.ipynb', ':export session.ipynb overwrite=yes'],
+    act: ({ words: [path], options }, actions) =>
+      actions.exportNotebook(path!, { overwrite: options['overwrite'] === 'yes' }),
   },
   {
     name: 'help',

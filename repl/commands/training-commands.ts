@@ -1,5 +1,6 @@
 /** Commands about data, training runs and what they measured. */
-import { type CellCommand, commandError, type Surroundings } from './command.js'
+import { type CellCommand, commandError, type OptionValue, type Surroundings } from './command.js'
+import { recipeFields, recipeOptions } from './recipe-options.js'
 import { call, literal } from './words.js'
 
 function requireRun({ runStatus }: Surroundings, name: string, wanted: readonly string[]): void {
@@ -34,9 +35,15 @@ export const trainingCommands: readonly CellCommand[] = [
       checkpointEverySteps: { kind: 'integer', about: 'steps between checkpoints' },
       seed: { kind: 'integer', about: 'of the data order' },
       recipe: { kind: 'path', about: 'a recipe file' },
+      ...recipeOptions,
     },
-    examples: [':train', ':train steps=40 lr=3e-4', ':train recipe=my-recipe.yaml'],
-    toCell: ({ options }) => call('train', options),
+    examples: [
+      ':train',
+      ':train steps=40 lr=3e-4',
+      ':train schedule.kind=constant optimizer.weightDecay=0',
+      ':train recipe=my-recipe.yaml',
+    ],
+    toCell: ({ options }) => call('train', trainOptions(options)),
   },
   {
     name: 'pause',
@@ -125,3 +132,14 @@ export const trainingCommands: readonly CellCommand[] = [
     toCell: () => call('runs'),
   },
 ]
+
+/** Keys of the recipe go into its fields; a file has its own. */
+function trainOptions(given: Record<string, OptionValue>): Record<string, unknown> {
+  const entries = Object.entries(given)
+  const keys = entries.filter(([name]) => Object.hasOwn(recipeOptions, name))
+  if (keys.length === 0) return given
+  if (given['recipe'] !== undefined)
+    throw commandError(`:train takes either recipe= or keys of a recipe, got both: recipe=, ${keys[0]![0]}=`)
+  const others = entries.filter(([name]) => !Object.hasOwn(recipeOptions, name))
+  return { ...Object.fromEntries(others), recipe: recipeFields(Object.fromEntries(keys)) }
+}

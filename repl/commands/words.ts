@@ -29,7 +29,12 @@ export function splitWords(line: string, from = 0, { isTyping = false } = {}): W
 }
 
 /** `name=`, before which a quote may stand. */
-const optionName = /^[A-Za-z][\w-]*=$/
+const optionName = /^[A-Za-z][\w.-]*=$/
+
+/** Name and value of `name=value`; null for any other word. */
+export function optionPair(word: string): RegExpExecArray | null {
+  return /^([A-Za-z][\w.-]*)=(.*)$/s.exec(word)
+}
 
 function readWord(line: string, start: number, mayBeOpen: boolean): Word {
   let text = ''

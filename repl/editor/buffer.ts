@@ -1,5 +1,5 @@
 /** The text that is being typed: a plain value, and what every editing action makes of it. */
-import { after, before, lineAndColumn, lineEnd, lineStart, verticalPlace, wordLeft, wordRight } from './positions.js'
+import { after, before, columnOf, lineEnd, lineStart, verticalPlace, wordLeft, wordRight } from './positions.js'
 
 interface Snapshot {
   readonly text: string
@@ -7,7 +7,7 @@ interface Snapshot {
 }
 
 export interface EditBuffer extends Snapshot {
-  /** Column that up and down keep to. */
+  /** Column of the screen that up and down keep to. */
   readonly column: number | null
   readonly undo: readonly Snapshot[]
   readonly redo: readonly Snapshot[]
@@ -91,7 +91,7 @@ function moveTo(buffer: EditBuffer, cursor: number): EditBuffer {
 
 /** One line up or down; null at the first or last line. */
 export function moveVertically(buffer: EditBuffer, direction: -1 | 1): EditBuffer | null {
-  const column = buffer.column ?? lineAndColumn(buffer.text, buffer.cursor).column
+  const column = buffer.column ?? columnOf(buffer.text, buffer.cursor)
   const cursor = verticalPlace(buffer.text, buffer.cursor, direction, column)
   return cursor === null ? null : { ...moveTo(buffer, cursor), column }
 }

@@ -1,5 +1,5 @@
 /** Places in a text of several lines; all of them are UTF-16 offsets. */
-import { graphemes } from './width.js'
+import { graphemes, graphemeWidth, textWidth } from './width.js'
 
 export function lineStart(text: string, at: number): number {
   return text.lastIndexOf('\n', at - 1) + 1
@@ -25,37 +25,44 @@ export function after(text: string, at: number): number {
   return at + (graphemes(text.slice(at, end))[0] ?? '').length
 }
 
-const wordCharacter = /[\p{L}\p{N}_$]/u
+/** What belongs to a word, as far as its first code point tells; marks that combine go with it. */
+const wordCharacter = /^[\p{L}\p{N}\p{M}_$]/u
 
 /** The start of the word left of `at`. */
 export function wordLeft(text: string, at: number): number {
+  const isWord = (place: number) => wordCharacter.test(text.slice(before(text, place), place))
   let place = at
-  while (place > 0 && !wordCharacter.test(text[place - 1]!)) place--
-  while (place > 0 && wordCharacter.test(text[place - 1]!)) place--
+  while (place > 0 && !isWord(place)) place = before(text, place)
+  while (place > 0 && isWord(place)) place = before(text, place)
   return place
 }
 
 /** The end of the word right of `at`. */
 export function wordRight(text: string, at: number): number {
+  const isWord = (place: number) => wordCharacter.test(text.slice(place, after(text, place)))
   let place = at
-  while (place < text.length && !wordCharacter.test(text[place]!)) place++
-  while (place < text.length && wordCharacter.test(text[place]!)) place++
+  while (place < text.length && !isWord(place)) place = after(text, place)
+  while (place < text.length && isWord(place)) place = after(text, place)
   return place
 }
 
-/** Line and column (both from 0, the column in UTF-16 units) of a place. */
-export function lineAndColumn(text: string, at: number): { line: number; column: number } {
-  const head = text.slice(0, at).split('\n')
-  return { line: head.length - 1, column: head.at(-1)!.length }
+/** Columns of the screen, from 0, that the text before a place takes in its line. */
+export function columnOf(text: string, at: number): number {
+  return textWidth(text.slice(lineStart(text, at), at))
 }
 
-/** The place in the line above (`-1`) or below (`1`) at a column, or null where there is no such line. */
+/** The place in the line above (`-1`) or below (`1`) at a column of the screen, or null where there is no such line. */
 export function verticalPlace(text: string, at: number, direction: -1 | 1, column: number): number | null {
   const start = lineStart(text, at)
   const end = lineEnd(text, at)
   if (direction < 0 ? start === 0 : end === text.length) return null
   const from = direction < 0 ? lineStart(text, start - 1) : end + 1
-  const place = Math.min(from + column, lineEnd(text, from))
-  // not between the two halves of one character
-  return place === from ? place : after(text, before(text, place))
+  let place = from
+  let width = 0
+  for (const one of graphemes(text.slice(from, lineEnd(text, from)))) {
+    width += graphemeWidth(one)
+    if (width > column) break
+    place += one.length
+  }
+  return place
 }

@@ -23,7 +23,7 @@ import {
 } from './history.js'
 import { actionOf, type PromptAction } from './keymap.js'
 import type { Key } from './keys.js'
-import { lineEnd, wordRight } from './positions.js'
+import { before, lineEnd, wordRight } from './positions.js'
 
 export interface PromptState {
   readonly buffer: EditBuffer
@@ -78,7 +78,7 @@ function cleared({ buffer }: PromptState): PromptState {
 export function pressKey(state: PromptState, key: Key, world: PromptWorld): PromptStep {
   if (state.search) return pressInSearch(state, state.search, key, world)
   if (key.name === 'text') return edited(state, typeText(state.buffer, key.text))
-  if (key.name === 'paste') return edited(state, insertText(state.buffer, visible(key.text)))
+  if (key.name === 'paste') return edited(state, insertText(state.buffer, visibleText(key.text)))
   const action = actionOf(key)
   if (action === null) return { state, effect: null }
   return (state.menu ? pressInMenu(state, state.menu, action) : null) ?? perform(state, action, world)
@@ -90,10 +90,11 @@ export function showCompletions(state: PromptState, text: string, completions: C
   return { ...state, ...openMenu(state.buffer, completions) }
 }
 
-/** Pasted text without what a terminal would act on; tabs are two blanks. */
-function visible(text: string): string {
+/** A text from elsewhere without what a terminal would act on; tabs are two blanks, lines end with a line feed. */
+export function visibleText(text: string): string {
+  const plain = text.replace(/\r\n?/g, '\n').replaceAll('\t', '  ')
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
-  return text.replaceAll('\t', '  ').replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, '')
+  return plain.replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, '')
 }
 
 function pressInMenu(state: PromptState, menu: Menu, action: PromptAction): PromptStep | null {
@@ -119,7 +120,7 @@ function perform(state: PromptState, action: PromptAction, world: PromptWorld): 
     case 'historyForth':
       return alongHistory(state, action === 'historyBack' ? -1 : 1, world)
     case 'historyOldest':
-      return edited(state, withText(buffer, world.entries[0] ?? buffer.text))
+      return world.entries.length === 0 ? { state, effect: null } : toOldest(state, world)
     case 'historyNewest':
       return edited(state, withText(buffer, state.walk?.draft ?? buffer.text))
     case 'search': {
@@ -173,6 +174,13 @@ function alongHistory(state: PromptState, direction: -1 | 1, { entries }: Prompt
   return { state: { ...state, walk: found, buffer: withText(state.buffer, walkText(entries, found)) }, effect: null }
 }
 
+/** The draft stays at the other end of the walk. */
+function toOldest(state: PromptState, { entries }: PromptWorld): PromptStep {
+  const draft = state.walk?.draft ?? state.buffer.text
+  const found = { prefix: '', draft, index: 0 }
+  return { state: { ...state, walk: found, buffer: withText(state.buffer, walkText(entries, found)) }, effect: null }
+}
+
 /** What keys that take the suggestion do where there is none. */
 const withoutSuggestion = {
   acceptSuggestion: 'right',
@@ -206,8 +214,9 @@ function pressInSearch(state: PromptState, search: HistorySearch, key: Key, worl
     return { state: { ...state, search: next, buffer: withText(state.buffer, text) }, effect: null }
   }
   if (key.name === 'text' || key.name === 'paste')
-    return to(refineSearch(entries, search, search.query + visible(key.text)))
-  if (action === 'backspace') return to(refineSearch(entries, search, search.query.slice(0, -1)))
+    return to(refineSearch(entries, search, search.query + visibleText(key.text)))
+  if (action === 'backspace')
+    return to(refineSearch(entries, search, search.query.slice(0, before(search.query, search.query.length))))
   if (action === 'search') return to(searchOlder(entries, search))
   if (action === 'dismiss' || action === 'cancel') return edited(state, withText(state.buffer, search.draft))
   const ended = { ...state, search: null }

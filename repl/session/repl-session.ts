@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { Evaluator } from '../../kernel/evaluator/evaluator.js'
 import type { CellOutput, CellResult, MimeBundle, TextLook } from '../../kernel/evaluator/types.js'
 import { tableGlobals } from '../../kernel/lab-globals.js'
@@ -14,8 +14,10 @@ import {
   LabError,
   messageOf,
   runFigureNames,
+  type TrainingRun,
 } from '../../src/index.js'
-import { parseArguments, type SessionActions } from '../commands/command.js'
+import { checkNames } from '../commands/check-names.js'
+import { parseArguments, type SessionActions, type StepOptions } from '../commands/command.js'
 import { commandLineOf, isCommandLine } from '../commands/command-line.js'
 import { completeCommand, type NameSources } from '../commands/complete-command.js'
 import { helpText } from '../commands/help.js'
@@ -42,7 +44,7 @@ export interface SessionEvents {
   /** A cell asks for a line. */
   question: { prompt: string; isPassword: boolean; answer: (text: string) => void }
   /** The user is shown the panels of the expansion. */
-  steps: { first: number; prompt: string }
+  steps: { first: number; options: StepOptions; onShown: (index: number, text: string) => void }
   /** A text for the prompt. */
   prompt: { text: string }
   leave: object
@@ -68,6 +70,14 @@ const prelude = `
 declare const lab: import('llama-pro-lab').Lab
 `
 
+/** What may be done to a run while a cell awaits it. */
+const controls = {
+  pause: (run: TrainingRun) => run.pause(),
+  resume: (run: TrainingRun) => run.resume(),
+  // its end is told, and awaited by whoever awaits the run
+  stop: (run: TrainingRun) => void run.stop().catch(() => {}),
+}
+
 const labelOf = (line: string) => line.split('\n')[0]!
 
 /** The terminal's side of a session: lines in, cells run one after the other, printed lines out. Knows no screen. */
@@ -77,6 +87,8 @@ export class ReplSession {
   readonly #evaluator: Evaluator
   readonly #variables: Variables
   readonly #cells: ExecutedCell[] = []
+  /** Files that this session has written, and may write again. */
+  readonly #exported = new Set<string>()
   /** Events are sent from here, so that what a front does with them is not taken for a cell's doing. */
   readonly #outside: AsyncResource
   #abort: AbortController | null = null
@@ -105,9 +117,18 @@ export class ReplSession {
       ...(threads === undefined ? {} : { threads }),
     })
     const textLook = () => lookFor(options.size())
-    const evaluator = await Evaluator.start({ cwd, prelude, globals: { lab }, library: tableGlobals, textLook })
+    let onInterrupt = () => {}
+    const evaluator = await Evaluator.start({
+      cwd,
+      prelude,
+      globals: { lab },
+      library: tableGlobals,
+      textLook,
+      onInterrupt: () => onInterrupt(),
+    })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
+    onInterrupt = () => session.#stop()
     return session
   }
 
@@ -128,6 +149,8 @@ export class ReplSession {
 
   /** Runs what was typed when everything before it has ended; false when it failed. Errors are printed. */
   submit(line: string): Promise<boolean> {
+    const control = this.#abort ? this.#controlOf(line) : null
+    if (control) return Promise.resolve(this.#actAtOnce(line.trim(), control))
     const generation = this.#generation
     this.#waiting++
     const result = this.#queue.then(async () => {
@@ -139,13 +162,40 @@ export class ReplSession {
     return result
   }
 
+  /** `:pause`, `:resume` or `:stop` while a run goes on and a cell awaits it (or anything else): after the cell it would come too late. */
+  #controlOf(line: string): keyof typeof controls | null {
+    const name = commandLineOf(line)?.name ?? ''
+    return line.trim() === `:${name}` && Object.hasOwn(controls, name) && this.#liveRun
+      ? (name as keyof typeof controls)
+      : null
+  }
+
+  get #liveRun(): TrainingRun | null {
+    const { run } = this.lab
+    return run && !run.isOver ? run : null
+  }
+
+  #actAtOnce(line: string, control: keyof typeof controls): boolean {
+    this.#print('input', line, this.nextCount)
+    const run = this.#liveRun!
+    controls[control](run)
+    this.#print('output', run.statusLine())
+    return true
+  }
+
   /** Stops what runs, and drops the lines that wait for it. False when nothing runs. */
   interrupt(): boolean {
     if (!this.#abort) return false
-    this.#generation++
-    this.#abort.abort(new LabError('ABORTED', 'interrupted'))
+    this.#stop()
     this.#evaluator.interrupt()
     return true
+  }
+
+  /** A cell that was interrupted, from wherever, takes with it what the session has begun for it. */
+  #stop(): void {
+    if (!this.#abort || this.#abort.signal.aborted) return
+    this.#generation++
+    this.#abort.abort(new LabError('ABORTED', 'interrupted'))
   }
 
   /** Makes the compiler ready, so that the first cell does not wait for it. */
@@ -246,6 +296,7 @@ export class ReplSession {
   async #runCommand({ name, rest }: { name: string; rest: string }, typed: string): Promise<boolean> {
     const command = commandOf(name)
     const given = parseArguments(command, rest)
+    checkNames(command, given, this.#names())
     if ('toCell' in command) {
       const { run } = this.lab
       const code = command.toCell(given, { runStatus: run?.status ?? null, runDir: run?.dir ?? null })
@@ -284,8 +335,6 @@ export class ReplSession {
     const input = (prompt: string, isPassword: boolean) =>
       new Promise<string>(answer => this.#emit('question', { prompt, isPassword, answer }))
     const signal = this.#abort!.signal
-    // a Ctrl-C of before is not for this cell
-    Atomics.store(new Int32Array(this.interruptBuffer), 0, 0)
     const result = await this.#evaluator.run(code, { onOutput, input, signal })
     cell.result = result
     for (const line of lines.end()) this.#print('output', line)
@@ -316,7 +365,7 @@ export class ReplSession {
       print: text => this.#print('output', text),
       runCell: code => this.#runCell(code, null),
       runLines: lines => this.#runLines(lines),
-      exportNotebook: path => this.#export(path),
+      exportNotebook: (path, options) => this.#export(path, options),
       variables: () => this.#variableText(),
       help: name => helpText(name),
       doctor: async () => this.#print('output', await this.#options.doctor(this.#abort!.signal)),
@@ -327,7 +376,7 @@ export class ReplSession {
         })
       },
       setPrompt: text => this.#emit('prompt', { text }),
-      openSteps: (first, prompt) => this.#openSteps(first, prompt),
+      openSteps: (first, options) => this.#openSteps(first, options),
       demo: () => this.#demo(),
       readFile: path => readText(resolve(this.#options.cwd, path)),
       leave: () => {
@@ -337,16 +386,25 @@ export class ReplSession {
     }
   }
 
-  async #openSteps(first: number, prompt: string): Promise<boolean> {
-    if (!this.#options.canWalk)
-      return this.#runCell(call('step', first, prompt === '' ? undefined : { prompt }).replace(/^/, 'await '), null)
-    this.#emit('steps', { first, prompt })
+  async #openSteps(first: number, options: StepOptions): Promise<boolean> {
+    const cellOf = (index: number) => `await ${call('step', index, options)}`
+    if (!this.#options.canWalk) return this.#runCell(cellOf(first), null)
+    const onShown = (index: number, text: string) => {
+      const outputs = new KeptOutputs()
+      outputs.add({ kind: 'stream', name: 'stdout', text: `${text}\n` })
+      this.#cells.push({ source: cellOf(index), command: null, outputs, result: null })
+    }
+    this.#emit('steps', { first, options, onShown })
     return true
   }
 
-  #export(path: string): void {
+  #export(path: string, { overwrite }: { overwrite: boolean }): void {
     const file = resolve(this.#options.cwd, path.endsWith('.ipynb') ? path : `${path}.ipynb`)
+    if (!existsSync(dirname(file))) throw new LabError('COMMAND', `there is no folder ${dirname(file)}: make it first`)
+    if (existsSync(file) && !overwrite && !this.#exported.has(file))
+      throw new LabError('COMMAND', `${file} is there already: give another name, or overwrite=yes`)
     writeFileSync(file, notebookText(this.#cells))
+    this.#exported.add(file)
     this.#print('note', `${this.#cells.length} cells written to ${file}`)
   }
 

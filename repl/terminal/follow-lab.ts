@@ -4,6 +4,8 @@ import { progressText } from '../session/progress-text.js'
 interface LabFollower {
   /** Something that the frame shows has changed. */
   onChange: () => void
+  /** What the session is has changed: its model, device, ... */
+  onState: () => void
   /** What a run says it is doing. */
   onPhase: (text: string) => void
   /** How far something is that takes a while. */
@@ -14,8 +16,12 @@ interface LabFollower {
 }
 
 /** Tells what goes on in a lab. */
-export function followLab({ events }: Lab, { onChange, onPhase, onProgress, onWarning, onEnd }: LabFollower): void {
+export function followLab(
+  { events }: Lab,
+  { onChange, onState, onPhase, onProgress, onWarning, onEnd }: LabFollower,
+): void {
   const names: (keyof LabEvents)[] = ['record', 'state', 'run', 'status', 'progress']
+  events.on('state', onState)
   for (const name of names) events.on(name, onChange)
   events.on('status', ({ message }) => onPhase(message))
   events.on('progress', progress => onProgress(progressText(progress)))

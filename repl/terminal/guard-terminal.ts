@@ -1,6 +1,8 @@
 /** What the terminal must get back, however the session ends, and what must not be written over its frame meanwhile. */
 import { Console } from 'node:console'
 import { Writable } from 'node:stream'
+import { exitCodes } from '../cli/exit-codes.js'
+import { surviveLostTerminal } from '../lost-terminal.js'
 import type { Terminal } from './screen.js'
 
 export interface GuardOptions {
@@ -9,22 +11,25 @@ export interface GuardOptions {
   onExit: () => void
   /** The process is asked to end; the exit code is the custom of shells. */
   onSignal: (exitCode: number) => void
+  /** The terminal is gone: nothing can be drawn any more. */
+  onLost: () => void
   /** A warning of Node. */
   onWarning: (text: string) => void
   /** What is written to the console outside of cells. */
   onText: (text: string) => void
 }
 
-const signals = { SIGTERM: 143, SIGHUP: 129 } as const
+const signals = { SIGTERM: exitCodes.terminated, SIGHUP: exitCodes.hungUp } as const
 
 /** Takes over signals, warnings and the console; returns the function that gives them back. */
-export function guardTerminal({ onResize, onExit, onSignal, onWarning, onText }: GuardOptions): () => void {
+export function guardTerminal({ onResize, onExit, onSignal, onLost, onWarning, onText }: GuardOptions): () => void {
   const handlers = Object.entries(signals).map(
     ([name, code]) => [name as NodeJS.Signals, () => onSignal(code)] as const,
   )
   const warn = (warning: Error) => onWarning(`${warning.name}: ${warning.message}`)
   const warningListeners = process.listeners('warning')
   const { console } = globalThis
+  const stopSurviving = surviveLostTerminal(onLost)
   process.stdout.on('resize', onResize)
   process.once('exit', onExit)
   for (const [name, handler] of handlers) process.on(name, handler)
@@ -33,6 +38,7 @@ export function guardTerminal({ onResize, onExit, onSignal, onWarning, onText }:
   globalThis.console = new Console(lineSink(onText))
   return () => {
     globalThis.console = console
+    stopSurviving()
     process.stdout.off('resize', onResize)
     process.off('exit', onExit)
     for (const [name, handler] of handlers) process.off(name, handler)

@@ -1,5 +1,6 @@
 /** The part of the terminal that is drawn again and again: a few lines at the end, under everything that has been printed. */
 import { textWidth } from '../editor/width.js'
+import { lineUpdate } from './line-update.js'
 
 export interface Frame {
   /** Lines that fit the width, fewer than the terminal has. */
@@ -36,6 +37,7 @@ export class Screen {
   /** Line of the frame that the cursor is on. */
   #at = 0
   #isOpen = false
+  #isLost = false
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal
@@ -52,7 +54,7 @@ export class Screen {
   open(): void {
     if (this.#isOpen) return
     this.#isOpen = true
-    this.#terminal.write(pasteOn)
+    this.#write(pasteOn)
   }
 
   /** Draws a frame in the place of the one before. */
@@ -63,20 +65,20 @@ export class Screen {
     const isSame =
       changes === '' && frame.cursor?.x === this.#frame.cursor?.x && frame.cursor?.y === this.#frame.cursor?.y
     this.#frame = frame
-    if (!isSame) this.#terminal.write(changes === '' ? cursor : `${beginUpdate}${changes}${cursor}${endUpdate}`)
+    if (!isSame) this.#write(changes === '' ? cursor : `${beginUpdate}${changes}${cursor}${endUpdate}`)
   }
 
   /** Writes finished lines above the frame; they belong to the terminal's scroll-back from then on. */
   print(text: string): void {
     if (!this.#isOpen) {
-      this.#terminal.write(`${text}\n`)
+      this.#write(`${text}\n`)
       return
     }
     const frame = this.#frame
     const erased = `${this.#toTop()}${clearBelow}`
     this.#forget()
     const drawn = this.#changes(frame)
-    this.#terminal.write(
+    this.#write(
       `${beginUpdate}${erased}${text.replaceAll('\n', '\r\n')}\r\n${drawn}${this.#toCursor(frame.cursor)}${endUpdate}`,
     )
     this.#frame = frame
@@ -89,24 +91,33 @@ export class Screen {
     const rowsOf = (width: number) => Math.max(1, Math.ceil(width / this.columns))
     const above = lines.slice(0, this.#at).reduce((sum, line) => sum + rowsOf(textWidth(line)), 0)
     const within = cursor ? Math.floor(cursor.x / this.columns) : 0
-    this.#terminal.write(`${up(above + within)}\r${clearBelow}`)
+    this.#write(`${up(above + within)}\r${clearBelow}`)
     this.#forget()
   }
 
   /** Empties the whole screen; the scroll-back stays. */
   clear(): void {
     const frame = this.#frame
-    this.#terminal.write(`${csi}H${csi}2J`)
+    this.#write(`${csi}H${csi}2J`)
     this.#forget()
     this.draw(frame)
+  }
+
+  /** Writes nothing any more: the terminal is gone. */
+  abandon(): void {
+    this.#isLost = true
   }
 
   /** Takes the frame away and leaves the terminal as it was found. */
   close(): void {
     if (!this.#isOpen) return
-    this.#terminal.write(`${this.#toTop()}${clearBelow}${pasteOff}${showCursor}`)
+    this.#write(`${this.#toTop()}${clearBelow}${pasteOff}${showCursor}`)
     this.#forget()
     this.#isOpen = false
+  }
+
+  #write(text: string): void {
+    if (!this.#isLost) this.#terminal.write(text)
   }
 
   #forget(): void {
@@ -125,7 +136,8 @@ export class Screen {
     lines.forEach((line, row) => {
       if (line === old[row]) return
       out += this.#toRow(row, old.length)
-      out += textWidth(line) < this.columns ? `${line}${clearLineEnd}` : line
+      const update = lineUpdate(old[row] ?? '', line)
+      out += textWidth(line) < this.columns ? `${update}${clearLineEnd}` : update
     })
     if (lines.length >= old.length) return out
     // from the end of the last line that stays, so that no line is made

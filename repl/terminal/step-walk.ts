@@ -1,14 +1,16 @@
 /** `:step`: which lesson is open, its lines when they have been computed, and how far it is scrolled. */
-import { type Lab, lessonNames, lessonText, messageOf } from '../../src/index.js'
+import { type Lab, type LessonOptions, lessonNames, lessonText, messageOf } from '../../src/index.js'
 import type { Key } from '../editor/keys.js'
 import type { StepView } from '../ui/view.js'
 
 interface WalkOptions {
   lab: Lab
-  /** A text of the reader's own; empty: that of the lessons. */
-  prompt: string
+  /** A text of the reader's own, an expansion to look at. */
+  options: LessonOptions
   size: () => { columns: number; rows: number; color: boolean }
   onChange: () => void
+  /** A lesson has been computed and is shown. */
+  onShown: (index: number, text: string) => void
 }
 
 /** Milliseconds that a lesson must be open before it is computed: who walks past it does not wait for it. */
@@ -82,11 +84,14 @@ export class StepWalk {
 
   async #compute(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { lab, prompt, size } = this.#options
+    const { lab, options, size, onShown } = this.#options
+    const index = this.#index
     try {
-      const lesson = await lab.step(this.#index, { signal, ...(prompt === '' ? {} : { prompt }) })
+      const lesson = await lab.step(index, { ...options, signal })
       const { columns: width, color } = size()
-      if (!signal.aborted) this.#show(lesson.title, lessonText(lesson, { width, color }).slice(2))
+      if (signal.aborted) return
+      this.#show(lesson.title, lessonText(lesson, { width, color }).slice(2))
+      onShown(index, lessonText(lesson, { width: 100 }).join('\n'))
     } catch (error) {
       if (!signal.aborted) this.#show(lessonNames[this.#index - 1]!, [messageOf(error)])
     }

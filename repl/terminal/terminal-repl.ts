@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import type { Lab } from '../../src/index.js'
-import { exitCodes } from '../cli/exit.js'
+import { exitCodes } from '../cli/exit-codes.js'
 import { wantsColor } from '../cli/style.js'
 import { isCommandLine } from '../commands/command-line.js'
 import { withText } from '../editor/buffer.js'
@@ -13,7 +13,10 @@ import {
   pressKey,
   showCompletions,
   suggestionOf,
+  visibleText,
 } from '../editor/prompt.js'
+import { textWidth } from '../editor/width.js'
+import { printableLine } from '../session/output-lines.js'
 import type { ReplSession, SessionEvents } from '../session/repl-session.js'
 import { highlight } from '../ui/highlight.js'
 import type { InkRenderer } from '../ui/ink-renderer.js'
@@ -55,6 +58,8 @@ export class TerminalRepl {
   /** How far the cell is that runs. */
   #progress = ''
   #about = ''
+  /** What the status line says of the session; null when it is to be asked. */
+  #described: string | null = null
   #unfinished = ''
   #running: { text: string; since: number; waiting: number } | null = null
   /** The first is shown; the others wait for its answer. */
@@ -70,6 +75,9 @@ export class TerminalRepl {
   #lastKeyAt = 0
   #escapeTimer: NodeJS.Timeout | undefined
   #redrawTimer: NodeJS.Timeout | undefined
+  /** Whether another program has the terminal. */
+  #isLent = false
+  #edited: Promise<unknown> = Promise.resolve()
   #isLeaving = false
   #hasLeft = false
   #leaveAsked = false
@@ -80,7 +88,7 @@ export class TerminalRepl {
     this.#offer = options.offer
     this.#color = wantsColor(true, process.env)
     this.#look = makeLook({ color: this.#color, isDumb: process.env['TERM'] === 'dumb' })
-    this.#input = new TtyInput({ onText: text => this.#type(text), onEnd: () => void this.#leave(129) })
+    this.#input = new TtyInput({ onText: text => this.#type(text), onEnd: () => this.#lose() })
   }
 
   /** Shows the prompt and stays until the user leaves; resolves to the exit code. */
@@ -95,6 +103,7 @@ export class TerminalRepl {
       },
       onExit: () => this.#screen.close(),
       onSignal: exitCode => void this.#leave(exitCode),
+      onLost: () => this.#lose(),
       onWarning: text => this.#print(this.#look.yellow(text)),
       onText: text => this.#print(text),
     })
@@ -161,11 +170,11 @@ export class TerminalRepl {
     })
     events.on('question', ({ prompt, isPassword, answer }) => {
       this.#questions.push({ label: prompt, isPassword, answer, state: emptyPrompt })
-      this.#schedule()
+      if (this.#questions.length === 1) this.#ask()
     })
-    events.on('steps', ({ first, prompt }) => this.#openSteps(first, prompt))
+    events.on('steps', event => this.#openSteps(event))
     events.on('prompt', ({ text }) => {
-      this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text) }
+      this.#setPrompt(text)
       this.#schedule()
     })
     events.on('leave', () => void this.#leave(0))
@@ -180,6 +189,9 @@ export class TerminalRepl {
           this.#draw()
         }, redrawMs)
       },
+      onState: () => {
+        this.#described = null
+      },
       onPhase: text => {
         this.#phase = text
       },
@@ -192,11 +204,12 @@ export class TerminalRepl {
     })
   }
 
-  #openSteps(first: number, prompt: string): void {
+  #openSteps({ first, options, onShown }: SessionEvents['steps']): void {
     const { StepWalk } = this.#heavy!
     this.#steps = new StepWalk(first, {
       lab: this.#live!.lab,
-      prompt,
+      options,
+      onShown,
       size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows - 6, color: this.#color }),
       onChange: () => this.#schedule(),
     })
@@ -223,6 +236,7 @@ export class TerminalRepl {
       return
     }
     this.#hint = ''
+    if (!(key.ctrl && key.name === 'd')) this.#leaveAsked = false
     if (this.#steps) {
       if (!this.#steps.press(key)) this.#steps = null
       return
@@ -253,10 +267,22 @@ export class TerminalRepl {
       const text = effect.kind === 'submit' ? effect.text : ''
       this.#print(question.label + (question.isPassword ? '' : text))
       question.answer(text)
+      this.#ask()
     } else if (effect.kind === 'cancel') {
       this.#questions = []
       this.#live?.interrupt()
     }
+  }
+
+  /** Shows the first question: what of its label has no room before the answer stands above it. */
+  #ask(): void {
+    const [question] = this.#questions
+    if (!question) return
+    const lines = question.label.split('\n').map(printableLine)
+    const isShort = textWidth(lines.at(-1)!) <= this.#screen.columns / 2
+    question.label = isShort ? lines.pop()! : '> '
+    if (lines.length > 0) this.#print(lines.join('\n'))
+    this.#schedule()
   }
 
   #do(effect: PromptEffect): void {
@@ -289,6 +315,13 @@ export class TerminalRepl {
         void this.#suspend()
         break
     }
+  }
+
+  get #description(): string {
+    const lab = this.#live?.lab
+    if (!lab) return describeSession(null)
+    this.#described ??= describeSession(lab)
+    return this.#described
   }
 
   get #number(): number {
@@ -340,11 +373,25 @@ export class TerminalRepl {
     this.#schedule()
   }
 
-  async #edit(text: string): Promise<string | null> {
+  #setPrompt(text: string): void {
+    this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, visibleText(text).trimEnd()) }
+  }
+
+  /** One editor after the other; what is printed meanwhile waits, what trains goes on. */
+  #edit(text: string): Promise<string | null> {
+    const edited = this.#edited.then(() => this.#editNow(text))
+    this.#edited = edited.catch(() => {})
+    return edited
+  }
+
+  async #editNow(text: string): Promise<string | null> {
+    this.#flushPrinted()
     this.#screen.close()
+    this.#isLent = true
     try {
       return await this.#input.lend(() => editInEditor(text, process.env))
     } finally {
+      this.#isLent = false
       this.#screen.open()
       this.#draw()
     }
@@ -353,7 +400,7 @@ export class TerminalRepl {
   async #editPrompt(): Promise<void> {
     try {
       const text = await this.#edit(this.#prompt.buffer.text)
-      if (text !== null) this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, text.trimEnd()) }
+      if (text !== null) this.#setPrompt(text)
     } catch (error) {
       this.#hint = (error as Error).message
     }
@@ -385,6 +432,12 @@ export class TerminalRepl {
     this.#end(exitCode)
   }
 
+  /** The terminal is gone: a run writes its checkpoint, and nothing is shown any more. */
+  #lose(): void {
+    this.#screen.abandon()
+    void this.#leave(exitCodes.hungUp)
+  }
+
   /** Without waiting for what is being ended. */
   #leaveNow(): void {
     if (this.#hasLeft) return
@@ -405,7 +458,9 @@ export class TerminalRepl {
     this.#isLeaving = true
     this.#close()
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-    void this.#input.dispose().then(() => this.#end(1))
+    // a run that goes on writes its checkpoint; what cannot be ended in order is left
+    const ended = Promise.allSettled([this.#live?.dispose(), this.#input.dispose()])
+    void ended.then(() => this.#end(exitCodes.failed))
     return null
   }
 
@@ -436,7 +491,7 @@ export class TerminalRepl {
   }
 
   #flushPrinted(): void {
-    if (this.#printed.length === 0) return
+    if (this.#printed.length === 0 || this.#isLent) return
     this.#screen.print(this.#printed.splice(0).join('\n'))
   }
 
@@ -474,7 +529,7 @@ export class TerminalRepl {
       phase: this.#phase,
       unfinished: this.#unfinished,
       running: this.#runningView(),
-      session: describeSession(this.#live?.lab ?? null),
+      session: this.#description,
       hint: this.#hint,
       steps: this.#steps?.view ?? null,
     }

@@ -1,28 +1,20 @@
 /** Keys from the terminal, also while the main thread is busy. */
 import { Worker } from 'node:worker_threads'
+import { LateInterrupt, lateInterruptSource } from '../late-interrupt.js'
 
 /**
  * Plain JavaScript in a string: it starts at once, from sources and from the build alike. It reads the terminal by itself, so that a
  * Ctrl-C that the main thread does not answer in time can stop the cell that keeps it busy.
  */
 const reader = `
-const { parentPort, workerData: answered } = require('node:worker_threads')
+${lateInterruptSource()}
+const { parentPort } = require('node:worker_threads')
 const { ReadStream } = require('node:tty')
-const slots = new Int32Array(answered)
 const stream = new ReadStream(0)
 stream.setEncoding('utf8')
-let interrupt = null
-let pressed = 0
 stream.on('data', text => {
   parentPort.postMessage(text)
-  if (!text.includes('\\u0003')) return
-  const mine = ++pressed
-  Atomics.store(slots, 0, mine)
-  setTimeout(() => {
-    if (Atomics.load(slots, 1) >= mine || interrupt === null) return
-    Atomics.store(interrupt, 0, 1)
-    Atomics.notify(interrupt, 0)
-  }, 150)
+  if (text.includes('\\u0003')) onPress(Date.now())
 })
 stream.on('end', () => parentPort.postMessage(null))
 stream.on('error', () => parentPort.postMessage(null))
@@ -33,7 +25,7 @@ parentPort.on('message', message => {
     stream.destroy()
     parentPort.close()
     return
-  } else interrupt = new Int32Array(message)
+  } else interruptThrough(message)
   parentPort.postMessage({ done: message })
 })
 `
@@ -49,35 +41,33 @@ const doNothing = () => {}
 /** Reads the controlling terminal in raw mode. */
 export class TtyInput {
   readonly #worker: Worker
-  readonly #answered = new SharedArrayBuffer(8)
+  readonly #late = new LateInterrupt()
   #acknowledge: (() => void) | null = null
 
   constructor({ onText, onEnd }: TtyInputOptions) {
     process.stdin.setRawMode(true)
     // in raw mode Ctrl-C is a key; while the terminal is lent it is a signal, which is meant for the other program
     process.on('SIGINT', doNothing)
-    this.#worker = new Worker(reader, { eval: true, workerData: this.#answered, execArgv: [] })
+    this.#worker = new Worker(reader, { eval: true, workerData: this.#late.shared, execArgv: [] })
     this.#worker.on('message', (message: string | null | object) => {
       if (message === null) onEnd()
       else if (typeof message !== 'string') this.#acknowledge?.()
-      else {
-        this.#answer()
-        onText(message)
-      }
+      else onText(message.includes('\u0003') && !this.#late.answer() ? message.replace('\u0003', '') : message)
     })
   }
 
   /** Says where a Ctrl-C is told to when this thread does not answer. */
   interruptThrough(buffer: SharedArrayBuffer): void {
+    this.#late.through(buffer)
     this.#worker.postMessage(buffer)
   }
 
   /** Leaves the terminal to another program while `work` lasts. */
-  async lend<T>(work: () => T): Promise<T> {
+  async lend<T>(work: () => T | Promise<T>): Promise<T> {
     await this.#ask('pause')
     process.stdin.setRawMode(false)
     try {
-      return work()
+      return await work()
     } finally {
       process.stdin.setRawMode(true)
       await this.#ask('resume')
@@ -90,12 +80,6 @@ export class TtyInput {
     await ended
     process.off('SIGINT', doNothing)
     process.stdin.setRawMode(false)
-  }
-
-  /** Every Ctrl-C so far has been seen by this thread. */
-  #answer(): void {
-    const slots = new Int32Array(this.#answered)
-    Atomics.store(slots, 1, Atomics.load(slots, 0))
   }
 
   #ask(what: 'pause' | 'resume'): Promise<void> {

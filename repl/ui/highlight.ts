@@ -19,7 +19,7 @@ export function highlight(text: string, ts: typeof TS | null): Span[] {
 
 function commandSpans(text: string): Span[] {
   const { start } = commandLineOf(text)!
-  const options = [...text.matchAll(/(?<=\s)[A-Za-z][\w-]*=/g)].map(
+  const options = [...text.matchAll(/(?<=\s)[A-Za-z][\w.-]*=/g)].map(
     ({ index, 0: name }): Span => ({ start: index, end: index + name.length, kind: 'option' }),
   )
   return [{ start: 0, end: start, kind: 'command' }, ...options]

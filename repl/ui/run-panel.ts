@@ -1,7 +1,8 @@
 /** A run while it goes on, in a few lines of text. */
-import type { MetricRecord, ProbeRecord, RunStatus, TrainRecord } from '../../src/index.js'
+import type { MetricRecord, ProbeRecord, RunStatus } from '../../src/index.js'
 import { fitWidth, padWidth, textWidth } from '../editor/width.js'
 import type { Look } from './look.js'
+import { curvesOf } from './run-curves.js'
 import { type SparkPoint, sparkline } from './sparkline.js'
 
 /** What is shown of a run. */
@@ -35,7 +36,7 @@ interface Curve {
   name: string
   value: string
   change: string
-  points: SparkPoint[]
+  points: readonly SparkPoint[]
   zero?: number
   paint: (text: string) => string
 }
@@ -44,7 +45,7 @@ interface Curve {
 export function runPanel(run: RunState, options: PanelOptions): string[] {
   const { columns, maxLines } = options
   if (maxLines < 1) return []
-  const curves = curvesOf(run, options.look)
+  const curves = curvesToShow(run, options.look)
   const room = maxLines - 1
   const height = 2 * curves.length <= room ? 2 : 1
   const shown = curves.slice(0, Math.floor(room / height))
@@ -53,7 +54,7 @@ export function runPanel(run: RunState, options: PanelOptions): string[] {
 }
 
 function headLine(run: RunState, { columns, look, formats, phase }: PanelOptions): string {
-  const last = run.records.filter((record): record is TrainRecord => record.kind === 'train').at(-1)
+  const { last } = curvesOf(run.records, run.steps).loss
   const share = run.steps > 0 ? run.step / run.steps : 0
   const bar = `${'█'.repeat(Math.round(share * 12))}${'░'.repeat(12 - Math.round(share * 12))}`
   const isHeld = run.status === 'paused' || run.status === 'stopping'
@@ -69,45 +70,25 @@ function headLine(run: RunState, { columns, look, formats, phase }: PanelOptions
   return textWidth(line) < columns ? line : fitWidth(`${run.status} ${run.name} ${run.step}/${run.steps}`, columns - 1)
 }
 
-function curvesOf({ records }: RunState, look: Look): Curve[] {
-  const trained = records.filter((record): record is TrainRecord => record.kind === 'train')
-  const probes = records.filter((record): record is ProbeRecord => record.kind === 'probe')
-  const loss: Curve[] =
-    trained.length === 0
-      ? []
-      : [
-          {
-            name: 'loss',
-            value: trained.at(-1)!.lossNats.toFixed(3),
-            change: '',
-            points: trained.map(({ step, lossNats }) => ({ x: step, y: lossNats })),
-            paint: look.cyan,
-          },
-        ]
-  const names = [...new Set(probes.map(record => record.probe))]
-  return [
-    ...loss,
-    ...names.map(name =>
-      probeCurve(
-        probes.filter(record => record.probe === name),
-        look,
-      ),
-    ),
-  ]
+function curvesToShow({ records, steps }: RunState, look: Look): Curve[] {
+  const { loss, probes } = curvesOf(records, steps)
+  const shown = [...probes].map(([name, { points, last }]) => probeCurve(name, points, last!, look))
+  if (!loss.last) return shown
+  const value = loss.last.lossNats.toFixed(3)
+  return [{ name: 'loss', value, change: '', points: loss.points, paint: look.cyan }, ...shown]
 }
 
 /** Change of the loss since step 0: above the dotted line something is forgotten, below it is learned. */
-function probeCurve(records: readonly ProbeRecord[], look: Look): Curve {
-  const last = records.at(-1)!
-  const isSure = last.deltaLow > 0 || last.deltaHigh < 0
-  const paint = !isSure ? look.dim : last.deltaNats > 0 ? look.red : look.green
+function probeCurve(name: string, points: readonly SparkPoint[], last: ProbeRecord, look: Look): Curve {
+  // without a band nothing is sure
+  const isSure = (last.deltaLow ?? 0) > 0 || (last.deltaHigh ?? 0) < 0
   return {
-    name: last.probe,
+    name,
     value: last.lossNats.toFixed(3),
     change: `${last.deltaNats < 0 ? '-' : '+'}${Math.abs(last.deltaNats).toFixed(3)}`,
-    points: records.map(({ step, deltaNats }) => ({ x: step, y: deltaNats })),
+    points,
     zero: 0,
-    paint,
+    paint: !isSure ? look.dim : last.deltaNats > 0 ? look.red : look.green,
   }
 }
 

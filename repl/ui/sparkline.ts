@@ -29,8 +29,8 @@ const dots = [
 export function sparkline(points: readonly SparkPoint[], options: SparkOptions): string[] {
   const { width, height, from, to, zero } = options
   const cells = Array.from({ length: height }, () => new Uint8Array(width))
-  const values = [...points.map(point => point.y), ...(zero === undefined ? [] : [zero])].filter(Number.isFinite)
-  const [low, high] = [Math.min(...values), Math.max(...values)]
+  let [low, high] = zero === undefined ? [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] : [zero, zero]
+  for (const { y } of points) if (Number.isFinite(y)) [low, high] = [Math.min(low, y), Math.max(high, y)]
   const column = (x: number) => Math.round(((x - from) / Math.max(1e-12, to - from)) * (2 * width - 1))
   const row = (y: number) => Math.round(((high - y) / Math.max(1e-12, high - low)) * (4 * height - 1))
   const dot = (x: number, y: number) => {

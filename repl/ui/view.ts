@@ -127,7 +127,7 @@ function statusLine(view: View): string {
   const { look, columns, search, running, hint, session } = view
   if (search) {
     const state = search.query !== '' && !search.isFound ? look.red('  nothing found') : ''
-    return cut(`${look.dim('search in history:')} ${search.query}${state}`, columns - 1)
+    return cut(`${look.dim('search in history:')} ${search.query.replaceAll('\n', '↵')}${state}`, columns - 1)
   }
   if (hint !== '') return cut(look.yellow(hint), columns - 1)
   if (running) {

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { BlockCache } from '../util/block-cache.js'
 import type { ByteSource } from '../util/byte-source.js'
-import { LabError } from '../util/errors.js'
+import { LabError, messageOf } from '../util/errors.js'
 import { readFully } from '../util/read-fully.js'
 import { TransientFault, withRetries } from '../util/retry.js'
 import { openResponse, readBody } from '../util/retrying-fetch.js'
@@ -126,9 +126,17 @@ function localReader(path: string, { byteLength }: HubFile, blockBytes: number):
   }
 }
 
-/** Reads blocks through the disk cache; a block that two callers want at the same time is requested once. */
+/**
+ * Reads blocks through the disk cache; a block that two callers want at the same time is requested once. A cache that
+ * cannot be written costs a request the next time, not the block.
+ */
 function remoteReader(remote: Remote): ReadBlock {
-  const { file, blockBytes, blocks } = remote
+  const { client, file, blockBytes, blocks } = remote
+  let isTold = false
+  const tellOnce = (error: unknown) => {
+    if (!isTold) client.emit({ kind: 'uncached', path: file.path, reason: messageOf(error) })
+    isTold = true
+  }
   const pending = new Map<number, Promise<Uint8Array>>()
   const fetchBlock = rangeFetcher(remote)
   const load = async (index: number) => {
@@ -138,7 +146,7 @@ function remoteReader(remote: Remote): ReadBlock {
     const cached = await blocks.get(key)
     if (cached?.byteLength === length) return cached
     const block = await fetchBlock(start, start + length)
-    await blocks.put(key, block)
+    await blocks.put(key, block).catch(tellOnce)
     return block
   }
   return index => {

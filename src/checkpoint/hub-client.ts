@@ -25,6 +25,8 @@ export type HubEvent =
   | { kind: 'wait'; path: string; pid: number | null }
   /** The hub could not be reached, and what is cached is used instead. */
   | { kind: 'cached'; reason: string }
+  /** What was fetched cannot be kept in the block cache (a full or read-only disk); told once a file, reading goes on. */
+  | { kind: 'uncached'; path: string; reason: string }
 
 export interface HubOptions {
   signal?: AbortSignal

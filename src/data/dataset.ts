@@ -3,10 +3,10 @@ import type { ByteSource } from '../util/byte-source.js'
 import { openLocalFile } from '../util/byte-source.js'
 import { sha256 } from '../util/canonical-json.js'
 import { LabError, messageOf } from '../util/errors.js'
-import type { RetryEvent } from '../util/retry.js'
 import { findFiles, resolvePath } from './glob.js'
-import { hubFiles, type RemoteFiles } from './hub-files.js'
+import { hubFiles, type OpenOptions, type RemoteFiles } from './hub-files.js'
 import { DATA_FORMATS, type DataFormat, type DatasetManifest } from './manifest.js'
+import { sampleHash } from './sample-hash.js'
 
 /** One shard of a dataset. */
 export interface DatasetFile {
@@ -26,7 +26,12 @@ export interface Dataset {
   files: DatasetFile[]
   textField: string
   filters: DatasetManifest['filters']
-  open(fileIndex: number, onRetry?: (event: RetryEvent) => void): Promise<ByteSource>
+  open(fileIndex: number, options?: OpenOptions): Promise<ByteSource>
+  /**
+   * SHA-256 over samples ({@link sampleHash}) of the local files; those of the hub are pinned by their commit. It is not in `hash`,
+   * so that the order does not depend on it.
+   */
+  sampleLocalFiles(): Promise<string>
 }
 
 /**
@@ -54,10 +59,17 @@ export async function resolveDataset(
     files,
     textField,
     filters,
-    open: (index, onRetry) => {
+    open: (index, options) => {
       const { path } = files[index]!
       if (!isRemote(path)) return openLocalFile(resolvePath(baseDir, path))
-      return remote.open(path, onRetry)
+      return remote.open(path, options)
+    },
+    sampleLocalFiles: async () => {
+      const samples: string[] = []
+      // one after the other: a dataset may have thousands of files
+      for (const { path } of files)
+        if (!isRemote(path)) samples.push(await sampleHash(await openLocalFile(resolvePath(baseDir, path))))
+      return sha256(samples)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { LabError, messageOf } from '../util/errors.js'
+import { LabError } from '../util/errors.js'
 import { keyOf, permutation } from '../util/prng.js'
 import type { RetryEvent } from '../util/retry.js'
 import type { Dataset } from './dataset.js'
@@ -81,7 +81,10 @@ export interface DocumentEventSink {
 export interface DocumentStreamOptions {
   dataset: Dataset
   seed: number
-  /** Default `error`. Under `warn` and `skip` the documents before the fault are used. */
+  /**
+   * Default `error`. Under `warn` and `skip` the documents before the fault are used. It is for faults of the content; what the
+   * next attempt may find mended (a missing or changed file, disk, network, access) is thrown under every policy.
+   */
   onBadShard?: FaultPolicy
   /** Default `error`. */
   onBadDocument?: FaultPolicy
@@ -89,6 +92,8 @@ export interface DocumentStreamOptions {
   excludeHashes?: ReadonlySet<string>
   maxLineBytes?: number
   maxRowGroupBytes?: number
+  /** Ends waiting for the network. */
+  signal?: AbortSignal
   events?: DocumentEventSink
 }
 
@@ -178,11 +183,11 @@ export class DocumentStream {
       if (skip && value.record >= skip.record) return this.#endByFault(skip, 'left out as in the epoch or run before')
       return value
     } catch (error) {
-      const fault = shardFault(error)
-      if (!this.#options.onBadShard || this.#options.onBadShard === 'error') throw fault
-      const found = { record: this.#state.position.record, reason: fault.reason }
+      const { onBadShard = 'error' } = this.#options
+      if (onBadShard === 'error' || !(error instanceof ShardFault && error.isOfContent)) throw asShardFault(error)
+      const found = { record: this.#state.position.record, reason: error.reason }
       this.#state.skips[path] = found
-      return this.#endByFault(found, fault.message)
+      return this.#endByFault(found, error.message)
     }
   }
 
@@ -201,10 +206,10 @@ export class DocumentStream {
   }
 
   async #openShard(): Promise<AsyncGenerator<ShardRecord>> {
-    const { dataset, events, maxLineBytes, maxRowGroupBytes } = this.#options
+    const { dataset, events, maxLineBytes, maxRowGroupBytes, signal } = this.#options
     const { path, byteLength, format } = this.#file
     const onRetry = (event: RetryEvent) => events?.emit('retry', { ...event, source: dataset.name, path })
-    const source = await dataset.open(this.#order[this.#state.shard]!, onRetry)
+    const source = await dataset.open(this.#order[this.#state.shard]!, { onRetry, ...(signal ? { signal } : {}) })
     if (source.byteLength !== byteLength)
       throw new ShardFault(
         'changed',
@@ -263,10 +268,11 @@ function count<Key extends string>(counters: Partial<Record<Key, number>>, key: 
   counters[key] = (counters[key] ?? 0) + 1
 }
 
-function shardFault(error: unknown): ShardFault {
-  if (error instanceof ShardFault) return error
-  const code = error instanceof LabError ? error.code : ''
-  const reason =
-    code === 'FILE_NOT_FOUND' ? 'missing' : code === 'FILE_CHANGED' || code === 'RANGE' ? 'changed' : 'read'
-  return new ShardFault(reason, messageOf(error), { cause: error })
+/** A file that is gone or another one as a fault of its shard, any other error as it is. */
+function asShardFault(error: unknown): unknown {
+  if (!(error instanceof LabError)) return error
+  const { code, message } = error
+  if (code === 'FILE_NOT_FOUND') return new ShardFault('missing', message, { cause: error })
+  if (code === 'FILE_CHANGED' || code === 'RANGE') return new ShardFault('changed', message, { cause: error })
+  return error
 }

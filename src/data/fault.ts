@@ -1,6 +1,6 @@
 import { LabError } from '../util/errors.js'
 
-/** What to do with bad input: stop, pass over it and tell, or pass over it and only count. */
+/** What to do with input whose content is bad: stop, pass over it and tell, or pass over it and only count. */
 export type FaultPolicy = 'error' | 'warn' | 'skip'
 
 /** Why a shard could not be read (further). */
@@ -16,6 +16,15 @@ export const SHARD_FAULTS = [
 ] as const
 export type ShardFaultCause = (typeof SHARD_FAULTS)[number]
 
+/** Causes that lie in the bytes themselves. Of the others (a file or disk or network that is away) the next attempt may be free. */
+const CONTENT_FAULTS: ReadonlySet<ShardFaultCause> = new Set([
+  'truncated',
+  'corrupt',
+  'checksum',
+  'schema',
+  'row-group-too-large',
+])
+
 /** Why one document could not be used although its shard could be read on. */
 export const DOCUMENT_FAULTS = ['utf8', 'json', 'field', 'too-long', 'surrogate'] as const
 export type DocumentFaultCause = (typeof DOCUMENT_FAULTS)[number]
@@ -28,6 +37,11 @@ export class ShardFault extends LabError {
     options?: { cause?: unknown },
   ) {
     super(`DATA_SHARD_${codeOf(reason)}`, message, options)
+  }
+
+  /** Whether the same bytes would fail again, so that the rest of the shard may be passed over for good. */
+  get isOfContent(): boolean {
+    return CONTENT_FAULTS.has(this.reason)
   }
 }
 

@@ -1,5 +1,5 @@
-import type { Dirent } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { type Dirent, existsSync, type Stats } from 'node:fs'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { LabError, messageOf } from '../util/errors.js'
 import { globToRegExp, isGlob } from '../util/glob.js'
@@ -10,17 +10,50 @@ export interface FoundFile {
   byteLength: number
 }
 
-/** Local files that match `pattern` (relative to `baseDir` unless absolute), sorted by path; hidden files are not matched by wildcards. */
+/**
+ * Local files that match `pattern` (relative to `baseDir` unless absolute), sorted by path. What exists under a name as it is
+ * written is meant by it, `[x]` too; links are followed; hidden files are not matched by wildcards.
+ * @throws LabError DATASET_FILE for a match that cannot be looked at (a link that leads nowhere), DATASET_FOLDER
+ */
 export async function findFiles(pattern: string, baseDir: string): Promise<FoundFile[]> {
   const written = pattern.replaceAll('\\', '/').replace(/^(\.\/)+/, '')
-  const paths = isGlob(written) ? await expandGlob(written, baseDir) : [written]
+  const literal = await literalFile(written, baseDir)
+  if (literal || !isGlob(written)) return literal ? [literal] : []
+  const paths = await expandGlob(written, baseDir)
   const found = await Promise.all(
     paths.map(async path => {
-      const info = await stat(resolvePath(baseDir, path)).catch(() => null)
-      return info?.isFile() ? { path, byteLength: info.size } : null
+      const info = await lookAt(resolvePath(baseDir, path))
+      return info.isFile() ? { path, byteLength: info.size } : null
     }),
   )
   return found.filter(file => file !== null).sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+async function literalFile(path: string, baseDir: string): Promise<FoundFile | null> {
+  try {
+    const info = await stat(resolvePath(baseDir, path))
+    return info.isFile() ? { path, byteLength: info.size } : null
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // of a pattern, its walk tells what is wrong
+    if (code === 'ENOENT' || code === 'ENOTDIR' || isGlob(path)) return null
+    throw unreadable(resolvePath(baseDir, path), error)
+  }
+}
+
+async function lookAt(path: string): Promise<Stats> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+function unreadable(path: string, error: unknown): LabError {
+  const { code } = error as NodeJS.ErrnoException
+  const why =
+    code === 'ENOENT' ? 'it is a link to what is not there; restore that, or remove the link' : messageOf(error)
+  return new LabError('DATASET_FILE', `expected a file at ${path}: ${why}`, { cause: error })
 }
 
 /** Where a path of a manifest lies on this machine. */
@@ -28,25 +61,46 @@ export function resolvePath(baseDir: string, path: string): string {
   return isAbsolute(path) ? path : join(baseDir, path)
 }
 
+/**
+ * How many leading segments of a pattern name the folder that it starts from: those without wildcards, and those that exist as
+ * they are written. Never all of them.
+ */
+export function fixedSegments(parts: readonly string[], baseDir: string): number {
+  const isFixed = (count: number) =>
+    !isGlob(parts[count - 1]!) || existsSync(resolvePath(baseDir, parts.slice(0, count).join('/')))
+  let fixed = 0
+  while (fixed < parts.length - 1 && isFixed(fixed + 1)) fixed++
+  return fixed
+}
+
 function expandGlob(pattern: string, baseDir: string): Promise<string[]> {
   const parts = pattern.split('/')
-  const fixed = parts.slice(0, parts.findIndex(isGlob))
-  // without `**` (or a choice, which may hold a slash) the depth of a match is that of the pattern
-  const maxDepth = /\*\*|\{/.test(pattern) ? Number.POSITIVE_INFINITY : parts.length
-  const matches = globToRegExp(pattern)
-  const walk = async (folder: string[]): Promise<string[]> => {
-    const at = folder.length === 1 && folder[0] === '' ? '/' : folder.join('/')
-    const entries = await folderEntries(resolvePath(baseDir, at || '.'))
-    const visible = entries.filter(entry => !entry.name.startsWith('.'))
-    const found = visible.map(async entry => {
+  const root = parts.slice(0, fixedSegments(parts, baseDir))
+  const rest = parts.slice(root.length)
+  const matches = globToRegExp(rest.join('/'))
+  // of `**`, and of a choice that holds a slash, no segment can be matched for itself
+  const segments = /\*\*|\{.*\/.*\}/.test(rest.join('/')) ? null : rest.map(globToRegExp)
+  const at = (inner: readonly string[]) => {
+    const path = [...root, ...inner].join('/')
+    return resolvePath(baseDir, path || (root.length > 0 ? '/' : '.'))
+  }
+  /** @param above the folders on the way, links resolved: one that comes again is a circle */
+  const walk = async (folder: readonly string[], above: readonly string[]): Promise<string[]> => {
+    const entries = (await folderEntries(at(folder))).filter(
+      ({ name }) => !name.startsWith('.') && (segments?.[folder.length]?.test(name) ?? true),
+    )
+    if (entries.length === 0) return []
+    const real = await realpath(at(folder))
+    if (above.includes(real)) return []
+    const found = entries.map(async entry => {
       const inner = [...folder, entry.name]
-      if (entry.isDirectory()) return inner.length < maxDepth ? walk(inner) : []
-      const path = inner.join('/')
-      return matches.test(path) ? [path] : []
+      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await lookAt(at(inner))).isDirectory())
+      if (isFolder) return segments && inner.length === segments.length ? [] : walk(inner, [...above, real])
+      return matches.test(inner.join('/')) ? [[...root, ...inner].join('/')] : []
     })
     return (await Promise.all(found)).flat()
   }
-  return walk(fixed)
+  return walk([], [])
 }
 
 /** What is in a folder; nothing where there is none. @throws LabError DATASET_FOLDER for one that may not be read */

@@ -104,8 +104,8 @@ export class Loader implements AsyncIterable<Batch> {
   readonly #served: number[]
   readonly #queue: Promise<Batch>[] = []
   #last: Promise<unknown>
+  readonly #closing = new AbortController()
   #headSkip = 0
-  #disposed = false
 
   constructor(options: LoaderOptions) {
     checkOptions(options)
@@ -114,7 +114,8 @@ export class Loader implements AsyncIterable<Batch> {
     this.#identity = identityOf(options)
     const shares = mixShares(this.#identity.sources)
     this.#documents = options.sources.map(
-      ({ manifest }) => new DocumentStream({ ...options, dataset: manifest, events: this.events }),
+      ({ manifest }) =>
+        new DocumentStream({ ...options, dataset: manifest, events: this.events, signal: this.#closing.signal }),
     )
     this.#mix = new TokenMix(
       this.#documents.map(documents => tokenStream(documents, options, this.events)),
@@ -132,7 +133,7 @@ export class Loader implements AsyncIterable<Batch> {
    * @throws ShardFault and DocumentFault under the policy `error`; LabError `DATA_SOURCE_EMPTY`, `LOADER_DISPOSED`
    */
   async next(): Promise<Batch> {
-    if (this.#disposed) throw disposedError()
+    if (this.#closing.signal.aborted) throw disposedError()
     this.#prefetch(1)
     const batch = this.#queue.shift()!
     this.#prefetch(this.#options.prefetchBatches ?? 4)
@@ -142,7 +143,8 @@ export class Loader implements AsyncIterable<Batch> {
   /** Iterates until the loader is disposed. Leaving the loop does not dispose it: a later loop goes on with the next batch. */
   [Symbol.asyncIterator](): AsyncIterator<Batch> {
     return {
-      next: async () => (this.#disposed ? { value: undefined, done: true } : { value: await this.next(), done: false }),
+      next: async () =>
+        this.#closing.signal.aborted ? { value: undefined, done: true } : { value: await this.next(), done: false },
     }
   }
 
@@ -161,9 +163,9 @@ export class Loader implements AsyncIterable<Batch> {
     })
   }
 
-  /** Drops prefetched batches, waits for reads under way and closes all files. May be called twice. */
+  /** Drops prefetched batches, breaks off waiting for the network and closes all files. May be called twice. */
   async dispose(): Promise<void> {
-    this.#disposed = true
+    this.#closing.abort(disposedError())
     await Promise.allSettled([this.#last, ...this.#queue])
     this.#queue.length = 0
     await this.#mix.close()
@@ -209,7 +211,7 @@ export class Loader implements AsyncIterable<Batch> {
   }
 
   async #addDocument(): Promise<void> {
-    if (this.#disposed) throw disposedError()
+    if (this.#closing.signal.aborted) throw disposedError()
     const mixed = await this.#mix.next()
     this.#packer.push({ ...mixed.document, tag: mixed }, this.#headSkip)
     this.#headSkip = 0

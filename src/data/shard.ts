@@ -40,17 +40,41 @@ export interface ReadShardOptions {
 /**
  * The records of one shard from `start`, in file order; records with a fault are delivered as such and reading goes on.
  * Records before the point of a shard fault are delivered before it is thrown.
- * @throws ShardFault
+ * @throws ShardFault, and the errors of the source
  */
 export async function* readShard(source: ByteSource, options: ReadShardOptions): AsyncGenerator<ShardRecord> {
-  try {
-    if (options.format === 'parquet') yield* parquetRecords(source, options)
-    else if (options.format === 'text') yield* wholeFile(source, options)
-    else yield* lineRecords(source, options)
-  } catch (error) {
-    // a LabError says itself what went wrong; anything else came from the disk or the network
-    if (error instanceof LabError) throw error
-    throw new ShardFault('read', `${source.path}: reading failed: ${messageOf(error)}`, { cause: error })
+  const named = namingFaults(source)
+  if (options.format === 'parquet') yield* parquetRecords(named, options)
+  else if (options.format === 'text') yield* wholeFile(named, options)
+  else yield* lineRecords(named, options)
+}
+
+/**
+ * The source, its faults as errors that name it: a LabError as it is, any other (of disk or network) as a ShardFault `read`.
+ * A decoder above it takes whatever is no LabError for a fault of the content.
+ */
+function namingFaults(source: ByteSource): ByteSource {
+  const fault = (error: unknown) =>
+    error instanceof LabError
+      ? error
+      : new ShardFault('read', `${source.path}: reading failed: ${messageOf(error)}`, { cause: error })
+  return {
+    path: source.path,
+    byteLength: source.byteLength,
+    async slice(start, end) {
+      try {
+        return await source.slice(start, end)
+      } catch (error) {
+        throw fault(error)
+      }
+    },
+    async *stream(start) {
+      try {
+        yield* source.stream(start)
+      } catch (error) {
+        throw fault(error)
+      }
+    },
   }
 }
 

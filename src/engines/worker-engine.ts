@@ -12,6 +12,8 @@ export interface WorkerEngineOptions {
   readonly name: string
   readonly device: string
   readonly nativeOps: ReadonlySet<string>
+  /** As in {@link Engine} (default false). */
+  readonly widensHalf?: boolean
   /** Module of the worker: it calls `hostEngine`. */
   readonly module: URL
   /** Handed to the worker as its `workerData`. */
@@ -31,10 +33,12 @@ type Unnumbered<T> = T extends { call: number } ? Omit<T, 'call'> : never
 export class WorkerEngine implements Engine {
   readonly name: string
   readonly nativeOps: ReadonlySet<string>
+  readonly widensHalf: boolean
   readonly workingBytes: (programs: readonly ProgramSpec[]) => WorkingBytes
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   readonly #loaded = new Map<string, Promise<number>>()
+  readonly #keys = new Map<number, string>()
   #device: string
   #description: string
   #nextCall = 0
@@ -42,8 +46,9 @@ export class WorkerEngine implements Engine {
   #closed: LabError | null = null
   #disposing: Promise<void> | null = null
 
-  constructor({ name, device, nativeOps, module, workerData, workingBytes }: WorkerEngineOptions) {
+  constructor({ name, device, nativeOps, widensHalf = false, module, workerData, workingBytes }: WorkerEngineOptions) {
     this.name = name
+    this.widensHalf = widensHalf
     this.nativeOps = nativeOps
     this.workingBytes = workingBytes
     this.#device = device
@@ -98,9 +103,20 @@ export class WorkerEngine implements Engine {
       loading = this.#call({ kind: 'load', spec, key }) as Promise<number>
       this.#loaded.set(key, loading)
       // what failed once (no memory left) may work when it is asked for again
-      loading.catch(() => this.#loaded.delete(key))
+      loading.then(
+        program => this.#keys.set(program, key),
+        () => this.#loaded.delete(key),
+      )
     }
     return loading
+  }
+
+  unload(program: number): void {
+    const key = this.#keys.get(program)
+    if (key === undefined || this.#closed) return
+    this.#keys.delete(program)
+    this.#loaded.delete(key)
+    this.#send({ kind: 'unload', program })
   }
 
   async run(

@@ -63,7 +63,8 @@ class Host {
       if (variable !== undefined) this.#engine.disposeVariable(variable)
       this.#variables.delete(request.id)
       this.#failed.delete(request.id)
-    } else this.#running.get(request.run)?.abort()
+    } else if (request.kind === 'unload') this.#engine.unload(request.program)
+    else this.#running.get(request.run)?.abort()
   }
 
   async #reply(request: Extract<Request, { call: number }>): Promise<void> {

@@ -11,6 +11,7 @@ export type Request =
   | { readonly kind: 'disposeVariable'; readonly id: number }
   | { readonly kind: 'readVariable'; readonly call: number; readonly id: number }
   | { readonly kind: 'load'; readonly call: number; readonly spec: ProgramSpec; readonly key: string }
+  | { readonly kind: 'unload'; readonly program: number }
   | {
       readonly kind: 'run'
       readonly call: number

@@ -15,7 +15,7 @@ import type { TrainColumn } from './train-columns.js'
 export interface RunFigureOptions extends Omit<CurveOptions, 'marks'> {
   /** Unit of losses on held-out text; default `nats`. */
   unit?: LossUnit
-  /** The probe that stands for the old domain in the trade-off; default `general`. The mean of all others stands for the new one. */
+  /** The probe that stands for the old domain in the trade-off; default `general`, else the first. The mean of all others stands for the new one. */
   forgottenProbe?: string
 }
 
@@ -64,12 +64,19 @@ function forgettingOf(runs: RunRecords[], options: RunFigureOptions): Figure {
       name: probe,
       x: records.map(record => record[x]),
       y: records.map(record => record.deltaNats * factor(record)),
-      low: records.map(record => record.deltaLow * factor(record)),
-      high: records.map(record => record.deltaHigh * factor(record)),
+      ...bandOf(records, factor),
     }),
   )
   // evaluations are few and each is a mean over a whole probe: smoothing would only hide the start
   return forgettingFigure(curves, { ...options, smoothing: 0, marks: marksOf(runs, x) })
+}
+
+/** The ends of the band of each evaluation, nothing where a probe has none. */
+function bandOf(records: ProbeRecord[], factor: (record: ProbeRecord) => number): Pick<Curve, 'low' | 'high'> {
+  if (records.every(record => record.deltaLow === null)) return {}
+  const ends = (end: 'deltaLow' | 'deltaHigh') =>
+    records.map(record => (record[end] === null ? null : record[end] * factor(record)))
+  return { low: ends('deltaLow'), high: ends('deltaHigh') }
 }
 
 /** The moments at which a single run was resumed; with several runs it would not be clear whose they are. */
@@ -111,8 +118,10 @@ function meanDecrease(records: ProbeRecord[], unit: LossUnit): number | null {
 }
 
 function tradeOffOf(runs: RunRecords[], options: RunFigureOptions): Figure {
-  const { unit = 'nats', forgottenProbe = 'general', allRuns = [] } = options
-  const others = probesOf(runs).filter(probe => probe !== forgottenProbe)
+  const { unit = 'nats', allRuns = [] } = options
+  const probes = probesOf(runs)
+  const forgottenProbe = options.forgottenProbe ?? (probes.includes('general') ? 'general' : (probes[0] ?? 'general'))
+  const others = probes.filter(probe => probe !== forgottenProbe)
   const paths = runs.map(run => {
     const records = ofKind(run.records, 'probe')
     const steps = [...new Set(records.map(record => record.step))]

@@ -96,8 +96,8 @@ interface SummaryRow {
   firstBitsPerByte: number
   lastBitsPerByte: number
   deltaNats: number
-  deltaLow: number
-  deltaHigh: number
+  deltaLow: number | null
+  deltaHigh: number | null
 }
 
 function summaryRow(run: string, evaluations: ProbeRecord[]): SummaryRow {
@@ -136,7 +136,7 @@ export function summaryTable(runs: readonly RunRecords[]): ColumnTable {
 
 /** The summary as text cells, for a terminal table or a page: bits/byte before and after, and the change in nats/token with its band. */
 export function summaryCells(runs: readonly RunRecords[]): { header: string[]; rows: string[][] } {
-  const signed = (value: number) => `${value < 0 ? '' : '+'}${value.toFixed(4)}`
+  const signed = (value: number | null) => (value === null ? '' : `${value < 0 ? '' : '+'}${value.toFixed(4)}`)
   const rows = summaryRows(runs).map(row => [
     row.run,
     row.probe,

@@ -9,7 +9,7 @@ import { LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
 
 export interface EngineOptions {
-  /** Threads that compute; default one a core. */
+  /** Threads that compute; default `LLAMA_PRO_THREADS`, else one a core. */
   threads?: number
   /** Default `f32`; `bf16` on the torch devices, `f16` on the webgpu devices. */
   precision?: Precision

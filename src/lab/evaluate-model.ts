@@ -1,4 +1,5 @@
 import { loadModel } from '../checkpoint/load-model.js'
+import { hubFiles } from '../data/hub-files.js'
 import { openProbe, type Probe } from '../data/probe.js'
 import { bitsPerByte, Evaluator, meanNats } from '../forgetting/evaluator.js'
 import type { Model } from '../model/model.js'
@@ -66,7 +67,7 @@ export async function scoreProbes(options: ScoreProbesOptions): Promise<Evaluati
       'CONTEXT',
       `rows of ${seqLen} tokens (seqLen) are longer than the model's ${maxPositionEmbeddings} positions (max_position_embeddings)`,
     )
-  const probes = await openProbes(wanted, { tokenizer, maxTokens, seqLen })
+  const probes = await openProbes(wanted, { tokenizer, maxTokens, seqLen, signal })
   const total = probes.reduce((n, probe) => n + probe.rows.length, 0)
   const evaluator = new Evaluator(model, { seqLen, ...(gates ? { gates } : {}) })
   const results: Evaluation[] = []
@@ -93,16 +94,27 @@ export function evaluationText(evaluations: readonly Evaluation[]): string {
   return formatTable(['probe', 'bits/byte', 'nats/token', 'tokens'], rows)
 }
 
-/** Opens held-out sets by their paths. */
-export function openProbes(
+/** Opens held-out sets by their paths. @throws the signal's reason when aborted */
+export async function openProbes(
   wanted: readonly { name: string; path: string }[],
-  { tokenizer, maxTokens, seqLen }: { tokenizer: Tokenizer; maxTokens: number; seqLen: number },
+  options: { tokenizer: Tokenizer; maxTokens: number; seqLen: number; signal?: AbortSignal | undefined },
 ): Promise<Probe[]> {
+  const { tokenizer, maxTokens, seqLen, signal } = options
   const { bosTokenId, eosTokenId } = tokenizer
-  const tokenize = (texts: string[]) => tokenizer.encodeBatch(texts)
+  const remote = hubFiles(signal ? { signal } : {})
+  const tokenize = async (texts: string[]) => {
+    signal?.throwIfAborted()
+    return tokenizer.encodeBatch(texts)
+  }
   const open = async ({ name, path }: { name: string; path: string }) => {
-    const manifest = await openDataset(path, { name })
+    const manifest = await openDataset(path, { name, remote })
     return openProbe({ name, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
   }
-  return Promise.all(wanted.map(open))
+  try {
+    return await Promise.all(wanted.map(open))
+  } catch (error) {
+    // a read that was broken off says so in its own words
+    signal?.throwIfAborted()
+    throw error
+  }
 }

@@ -5,7 +5,7 @@ import { parameterCount } from '../model/parameters.js'
 import type { Engine } from '../tensor/engine.js'
 import type { Recipe } from '../train/recipe.js'
 import { LabError } from '../util/errors.js'
-import { formatTable } from '../util/format.js'
+import { formatBytes, formatTable } from '../util/format.js'
 
 /**
  * With `frozenWeights: auto`, models whose f32 weights take more than this keep 16-bit ones as stored. A constant and not
@@ -15,8 +15,8 @@ const LARGE_MODEL_BYTES = 2e9
 
 /**
  * How each matrix of a base is held under a recipe: what is trained in f32, the rest by `frozenWeights`. An engine that
- * computes in bf16 reads weights stored in bf16 as they are, so `auto` then leaves them so at any size.
- * @throws LabError FROZEN_WEIGHTS for 8 or 4 bits on an engine that would make f32 of them all at once
+ * computes in bf16 rounds operands of products anyway, so `auto` then holds them in bf16 whatever the file has.
+ * @throws LabError FROZEN_WEIGHTS for fewer bits than f32 on an engine that would make f32 of them all at once
  */
 export function frozenStorage(
   { frozenWeights }: Recipe,
@@ -24,18 +24,36 @@ export function frozenStorage(
   { engine, trained }: { engine: Engine; trained: ReadonlySet<string> },
 ): (path: string) => WeightStorage {
   const isQuantized = frozenWeights === 'int8' || frozenWeights === 'int4'
-  if (isQuantized && engine.name !== 'reference' && !engine.nativeOps.has('dequantize'))
+  const takesRoom = isQuantized
+    ? engine.name !== 'reference' && !engine.nativeOps.has('dequantize')
+    : frozenWeights === 'source' && engine.widensHalf === true
+  if (takesRoom)
     throw new LabError(
       'FROZEN_WEIGHTS',
-      `the ${engine.name} engine has no kernel for weights in ${frozenWeights} and would hold them in f32; set frozenWeights: source, or run on the device cpu`,
+      `the ${engine.name} engine on ${engine.device} has no kernel for weights in ${isQuantized ? frozenWeights : '16 bits'} and would hold them in f32; set frozenWeights: ${engine.widensHalf ? 'f32' : 'source'}, or run on the device cpu`,
     )
   const isLarge = 4 * parameterCount(config) > LARGE_MODEL_BYTES
   const automatic = (path: string): WeightStorage => {
     const stored = tensors.get(path)?.dtype
-    if (stored === 'BF16' && engine.precision === 'bf16') return 'source'
+    if (engine.precision === 'bf16') return 'bf16'
+    if (engine.widensHalf) return 'f32'
     return isLarge && (stored === 'BF16' || stored === 'F16') ? 'source' : 'f32'
   }
   return path => (trained.has(path) ? 'f32' : frozenWeights === 'auto' ? automatic(path) : frozenWeights)
+}
+
+/** What a reader should know of frozen weights that `auto` would hold in 16 bits, on an engine that cannot. */
+export function widenedWarning(
+  { frozenWeights }: Recipe,
+  { config, tensors }: Checkpoint,
+  { widensHalf, name, device }: Engine,
+): string[] {
+  const bytes = 4 * parameterCount(config)
+  const isStoredHalf = [...tensors.values()].some(({ dtype }) => dtype === 'BF16' || dtype === 'F16')
+  if (frozenWeights !== 'auto' || !widensHalf || !isStoredHalf || bytes <= LARGE_MODEL_BYTES) return []
+  return [
+    `frozen weights stored in 16 bits take twice their size: the ${name} engine on ${device} holds them in f32 (${formatBytes(bytes)} in all); the devices cpu and torch:* keep them as they are`,
+  ]
 }
 
 /** The errors of rounding as a table: for each name of a weight, the worst over all blocks. */

@@ -10,15 +10,16 @@ import { withPidLock } from '../util/pid-lock.js'
  */
 export async function holdingRun<T>(out: string, work: () => Promise<T>): Promise<T> {
   const busy = new AbortController()
+  const lock = join(out, '.lock')
   const onWait = (holder: { pid: number; host: string } | null) =>
     busy.abort(
       new LabError(
         'RUN_BUSY',
-        `${out} is being written by ${holder ? `process ${holder.pid} on ${holder.host}` : 'another process'}; wait for it to end, or choose another --out`,
+        `${out} is being written by ${holder ? `process ${holder.pid} on ${holder.host}` : 'another process'}; wait for it to end (when it is another program by now, remove ${lock}), or choose another --out`,
       ),
     )
   try {
-    return await withPidLock(join(out, '.lock'), work, { signal: busy.signal, onWait })
+    return await withPidLock(lock, work, { signal: busy.signal, onWait })
   } catch (error) {
     if (existsSync(out) && readdirSync(out).length === 0) rmdirSync(out)
     throw error

@@ -1,9 +1,9 @@
 import { extname, resolve } from 'node:path'
 import { type Dataset, resolveDataset } from '../data/dataset.js'
+import { fixedSegments } from '../data/glob.js'
 import { hubFiles, type RemoteFiles } from '../data/hub-files.js'
 import { loadManifest, parseManifest } from '../data/manifest.js'
 import { LabError } from '../util/errors.js'
-import { isGlob } from '../util/glob.js'
 
 /** Name and part of a dataset are told by a manifest, and a data file has no parts. */
 export interface OpenDatasetOptions {
@@ -38,12 +38,11 @@ function isManifest(path: string): boolean {
   return ['.yaml', '.yml', '.json'].includes(extname(path))
 }
 
-/** The folder without wildcards, and what to look for in it. */
+/** The folder that the wildcards start from, and what to look for in it. */
 function splitPattern(path: string): { baseDir: string; files: string } {
   if (path.startsWith('hf://')) return { baseDir: '.', files: path }
   const parts = resolve(path).split(/[\\/]/)
-  const firstGlob = parts.findIndex(isGlob)
-  const cut = firstGlob < 0 ? parts.length - 1 : firstGlob
+  const cut = fixedSegments(parts, '/')
   return { baseDir: parts.slice(0, cut).join('/') || '/', files: parts.slice(cut).join('/') }
 }
 

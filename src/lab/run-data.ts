@@ -1,4 +1,5 @@
 /** The data part of a run: tokenizer, probes, and the stream of batches that never contains a probe's documents. */
+import type { HubEvent } from '../checkpoint/hub-client.js'
 import type { Dataset } from '../data/dataset.js'
 import { hubFiles, type RemoteFiles } from '../data/hub-files.js'
 import { type Loader, type LoaderEvents, openLoader } from '../data/loader.js'
@@ -9,6 +10,7 @@ import type { Recipe } from '../train/recipe.js'
 import { Emitter } from '../util/emitter.js'
 import { formatDuration } from '../util/format.js'
 import { dataFileNames, openDataset } from './open-dataset.js'
+import { filesOfRun, pinnedTo } from './pinned-sources.js'
 import type { RunEvents } from './run-events.js'
 
 export interface RunData {
@@ -16,21 +18,31 @@ export interface RunData {
   readonly probes: readonly Probe[]
   /** Pinned paths of every file of every source, for run.json. */
   readonly sources: readonly { name: string; hash: string; weight: number; files: string[] }[]
-  /** Opens the stream, from the start or after the batch that carried `state`. */
+  /** {@link Dataset.sampleLocalFiles} of every source by its name. */
+  readonly samples: Readonly<Record<string, string>>
+  /** Opens the stream, from the start or after the batch that carried `state`. It waits out long outages of the network. */
   openLoader(state?: unknown): Loader
   /** Ends the tokenizer's threads; dispose loaders first. */
   dispose(): Promise<void>
 }
 
+/** Retries while training: a run of days waits for about half an hour (each retry is told) before an outage ends it. */
+const patient = { maxAttempts: 70, capMs: 60_000 }
+
 /**
  * @param tokenizerPath directory or file of the tokenizer
- * @param signal ends the opening; what is read later is read to its end, so that a run that stops can write its checkpoint
+ * @param signal ends the opening; what is read later ends when its loader is disposed
+ * @param resumed directory of the run that goes on: data on the hub are those that it was started with
  * @throws the signal's reason when aborted
  */
 export async function openRunData(
   recipe: Recipe,
   tokenizerPath: string,
-  { events: runEvents, signal }: { events: Emitter<RunEvents>; signal?: AbortSignal | undefined },
+  {
+    events: runEvents,
+    signal,
+    resumed,
+  }: { events: Emitter<RunEvents>; signal?: AbortSignal | undefined; resumed?: string | undefined },
 ): Promise<RunData> {
   const events = loaderEvents(runEvents)
   const stoppable = hubFiles(signal ? { signal } : {})
@@ -44,8 +56,17 @@ export async function openRunData(
     }
     const { bosTokenId, eosTokenId } = tokenizer
     const { seqLen, windowDocs, onBadShard, onBadDocument } = recipe.data
-    const probes = await openProbes(recipe, { tokenize: tokenizeNow, bosTokenId, eosTokenId }, stoppable)
-    const sources = await openSources(recipe, { list: stoppable.list, open: hubFiles().open })
+    const known = resumed === undefined ? [] : filesOfRun(resumed)
+    const encoding = { tokenize: tokenizeNow, bosTokenId, eosTokenId }
+    // probes are often of the repository of a source; the run tells when they are not the ones of its start
+    const probes = await openProbes(recipe, encoding, pinnedTo(known.flat(), stoppable))
+    const reading = hubFiles({ retry: patient, onEvent: cacheNotice(runEvents) })
+    const sources = await openSources(recipe, { list: stoppable.list, open: reading.open }, known)
+    const samples: Record<string, string> = {}
+    for (const { manifest } of sources) {
+      signal?.throwIfAborted()
+      samples[manifest.name] = await manifest.sampleLocalFiles()
+    }
     signal?.throwIfAborted()
     const excludeHashes = new Set(probes.flatMap(probe => [...probe.documentHashes]))
     const common = {
@@ -60,6 +81,7 @@ export async function openRunData(
     return {
       tokenizer,
       probes,
+      samples,
       sources: sources.map(({ manifest: { name, hash, files }, weight }) => ({
         name,
         hash,
@@ -81,6 +103,7 @@ export async function openRunData(
     }
   } catch (error) {
     await pool.dispose()
+    signal?.throwIfAborted()
     throw error
   }
 }
@@ -102,14 +125,26 @@ async function openProbes(
 function openSources(
   { data: { sources } }: Recipe,
   remote: RemoteFiles,
+  known: readonly string[][],
 ): Promise<{ manifest: Dataset; weight: number }[]> {
   const names = dataFileNames(sources.map(source => source.manifest))
   const open = async ({ manifest, subset, weight }: (typeof sources)[number], i: number) => {
     const name = names[i]
-    const options = { remote, ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
-    return { manifest: await openDataset(manifest, options), weight }
+    const naming = { ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
+    return { manifest: await openDataset(manifest, { ...naming, remote: pinnedTo(known[i] ?? [], remote) }), weight }
   }
   return Promise.all(sources.map(open))
+}
+
+/** Warns once of a cache that cannot be written; every shard would tell it again. */
+function cacheNotice(events: Emitter<RunEvents>): (event: HubEvent) => void {
+  let isTold = false
+  return event => {
+    if (event.kind !== 'uncached' || isTold) return
+    isTold = true
+    const message = `what is read from the hub cannot be cached, so later epochs fetch it again: ${event.reason}`
+    events.emit('warning', { message })
+  }
 }
 
 /** What the loader reports, as warnings of the run. */

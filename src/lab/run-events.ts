@@ -1,5 +1,6 @@
 /** What a run tells while it goes on and when it has ended. */
 import type { QuantizedWeight } from '../checkpoint/load-model.js'
+import type { SourceReport } from '../data/loader.js'
 import type { MetricRecord, ProbeRecord } from '../train/metric-record.js'
 import type { Recipe } from '../train/recipe.js'
 
@@ -50,16 +51,18 @@ export interface RunResult {
   /** The trained model as a Hugging Face directory; null when interrupted. */
   readonly modelDir: string | null
   readonly probes: readonly ProbeSummary[]
+  /** What was read of every source since the start of the run, and what of it was left out; empty when it did not come to training. */
+  readonly sources: readonly SourceReport[]
 }
 
 export interface ProbeSummary {
   readonly probe: string
   readonly bitsPerByteBefore: number
   readonly bitsPerByteAfter: number
-  /** Change of the loss in nats per token since step 0, with its 95 % band. */
+  /** Change of the loss in nats per token since step 0, with its 95 % band; null for a probe of one document. */
   readonly deltaNats: number
-  readonly deltaLow: number
-  readonly deltaHigh: number
+  readonly deltaLow: number | null
+  readonly deltaHigh: number | null
 }
 
 /** First and last record of every probe. */

@@ -8,7 +8,7 @@ import type { RunModel } from './run-model.js'
 /**
  * What a run is computed from, by hashes: a run whose whole folder has moved is still the same run, and one whose files
  * were changed in place is not. Weights, tokenizer and probes are hashed by content; training data, which may be
- * terabytes, by the names and sizes of its files.
+ * terabytes, by the names and sizes of its files and by samples of them.
  */
 export interface RunIdentity {
   /** {@link recipeHash}. */
@@ -20,6 +20,8 @@ export interface RunIdentity {
   probes: string
   /** Hash of every dataset by its name: file names, sizes, text field and filters. */
   sources: Record<string, string>
+  /** Samples of the local files of every dataset by its name; absent in older runs. */
+  samples?: Record<string, string>
 }
 
 /**
@@ -31,14 +33,15 @@ export async function runIdentity(
   recipe: Recipe,
   { model, trainable }: RunModel,
   data: RunData,
-  frozen: string,
+  { frozen, signal }: { frozen: string; signal?: AbortSignal | undefined },
 ): Promise<RunIdentity> {
   return {
     recipe: recipeHash(recipe),
-    model: sha256([frozen, await frozenDigest(model, trainable)]),
+    model: sha256([frozen, await frozenDigest(model, trainable, signal)]),
     tokenizer: data.tokenizer.hash,
     probes: sha256(data.probes.map(({ name, documentHashes }) => [name, [...documentHashes].sort()])),
     sources: Object.fromEntries(data.sources.map(({ name, hash }) => [name, hash])),
+    samples: data.samples,
   }
 }
 
@@ -48,6 +51,7 @@ const subjects: Record<keyof RunIdentity, string> = {
   tokenizer: 'tokenizer',
   probes: 'text in its probes',
   sources: 'training data (its files are in run.json)',
+  samples: 'text in the files of its training data',
 }
 
 /**
@@ -58,7 +62,8 @@ const subjects: Record<keyof RunIdentity, string> = {
 export function checkIdentity(out: string, known: unknown, now: RunIdentity): void {
   const before = (known ?? {}) as Partial<RunIdentity>
   const keys = Object.keys(subjects) as (keyof RunIdentity)[]
-  const differ = keys.filter(key => sha256(before[key] ?? null) !== sha256(now[key]))
+  const isKnown = (key: keyof RunIdentity) => key !== 'samples' || before.samples !== undefined
+  const differ = keys.filter(key => isKnown(key) && sha256(before[key] ?? null) !== sha256(now[key]))
   if (differ.length === 0) return
   const what = differ.map(key => subjects[key]).join(', another ')
   throw new LabError(

@@ -9,7 +9,7 @@ import type { Engine } from '../tensor/engine.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
 import { internal } from '../util/errors.js'
-import { frozenStorage } from './frozen-storage.js'
+import { frozenStorage, widenedWarning } from './frozen-storage.js'
 
 export interface RunModel {
   /** The model that is trained. */
@@ -30,17 +30,22 @@ export interface RunModel {
   readonly quantized: readonly QuantizedWeight[]
 }
 
+interface BuildOptions {
+  tokenizer: Tokenizer
+  signal?: AbortSignal | undefined
+}
+
 /**
  * Builds the model of a recipe on an engine.
  * @param dir directory of the base model; null for `init`
- * @param tokenizer gives a new model its BOS and EOS ids
+ * @param options `tokenizer` gives a new model its BOS and EOS ids; `signal` ends the loading
  * @throws LabError of checkpoints, plans and freeze rules; FREEZE_DEAD for configurations that cannot learn
  */
 export async function buildRunModel(
   recipe: Recipe,
   dir: string | null,
   engine: Engine,
-  tokenizer: Tokenizer,
+  { tokenizer, signal }: BuildOptions,
 ): Promise<RunModel> {
   const source = dir === null ? null : await openCheckpoint(dir)
   const config = source ? source.config : initConfig(recipe, tokenizer)
@@ -51,6 +56,7 @@ export async function buildRunModel(
     ? await loadModel(source, engine, {
         storage: frozenStorage(recipe, source, { engine, trained: method.trainedOfBase }),
         onQuantized: weight => quantized.push(weight),
+        ...(signal ? { signal } : {}),
       })
     : new Model(config, engine, randomParameters(config, recipe.seed))
   const { model, warnings, reference } = await method.apply(base).catch((error: unknown) => {
@@ -59,7 +65,8 @@ export async function buildRunModel(
   })
   const kept = reference ? null : await baseBeside(base, method, source)
   if (reference && copiesBase) base.dispose()
-  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings, quantized }
+  const told = [...warnings, ...(source ? widenedWarning(recipe, source, engine) : [])]
+  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings: told, quantized }
 }
 
 /** The base as a model of its own, where old weights are trained. From random weights there is nothing to forget. */
@@ -89,6 +96,7 @@ function initConfig(recipe: Recipe, { bosTokenId, eosTokenId }: Tokenizer): Mode
     dtype: recipe.saveDtype === 'source' ? 'float32' : recipe.saveDtype,
     bosTokenId,
     eosTokenIds: eosTokenId === null ? [] : [eosTokenId],
+    padTokenId: null,
     raw: {},
   }
 }

@@ -18,6 +18,8 @@ export interface RunOptions extends Omit<EngineOptions, 'precision'> {
   /** Continue from the newest checkpoint (default false). */
   resume?: boolean
   device?: string
+  /** Bytes that the run may hold in all; default what is found to be free. It is refused when it needs more. */
+  memoryBytes?: number
   /** Write TensorBoard event files to `tensorboard/` of the run (default false). */
   tensorboard?: boolean
   /** When it aborts, the current step ends, a checkpoint is written and the result says `interrupted`. */
@@ -27,7 +29,7 @@ export interface RunOptions extends Omit<EngineOptions, 'precision'> {
 
 /** Runs a recipe. Everything it starts is stopped again, however it ends. */
 export async function runRecipe(options: RunOptions): Promise<RunResult> {
-  const { recipe, out, resume = false, device = 'cpu', tensorboard = false, signal } = options
+  const { recipe, out, resume = false, device = 'cpu', tensorboard = false, memoryBytes, signal } = options
   const events = options.events ?? new Emitter<RunEvents>()
   return holdingRun(out, async () => {
     if (!resume) checkNoRun(out)
@@ -37,11 +39,12 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
     try {
       events.emit('status', { message: 'opening probes and data' })
       const { dir, pinned, tokenizerPath } = await recipeFiles(recipe, { events, signal })
-      data = await openRunData(recipe, tokenizerPath, { events, signal })
+      data = await openRunData(recipe, tokenizerPath, { events, signal, resumed: resume ? out : undefined })
       events.emit('status', { message: 'loading the model' })
-      const built = await buildRunModel(recipe, dir, engine, data.tokenizer)
+      const built = await buildRunModel(recipe, dir, engine, { tokenizer: data.tokenizer, signal })
       const parts = { engine, built, data, pinned, tokenizerPath, events }
-      return await trainRun({ recipe, out, resume, device, tensorboard, ...(signal ? { signal } : {}) }, parts)
+      const run = { recipe, out, resume, device, tensorboard, memoryBytes, ...(signal ? { signal } : {}) }
+      return await trainRun(run, parts)
     } finally {
       await data?.dispose()
       await engine.dispose()

@@ -9,15 +9,23 @@ import type { Emitter } from '../util/emitter.js'
 import type { RunEvents } from './run-events.js'
 import type { RunModel } from './run-model.js'
 
+/** What a step has to fit into. */
+export interface StepRoom {
+  readonly events: Emitter<RunEvents>
+  readonly loaded: LoadedMemory
+  /** What the run may hold in all, in place of what is found to be free. */
+  readonly memoryBytes?: number | undefined
+}
+
 /** Compiles the step, the caller's to dispose; with remat on `auto`, the variant that fits. @throws LabError MEMORY */
 export async function makeStep(
   recipe: Recipe,
   { model, base, trainable }: RunModel,
   evaluator: Evaluator,
-  { events, loaded }: { events: Emitter<RunEvents>; loaded: LoadedMemory },
+  { events, loaded, memoryBytes }: StepRoom,
 ): Promise<TrainStep> {
   // pages of files count as memory that is still free
-  const room = roomFor(loaded)
+  const room = roomFor(loaded, memoryBytes)
   const { availableBytes } = room
   const make = (rematBlocks: boolean) =>
     new TrainStep(model, trainable, {

@@ -1,37 +1,26 @@
 /** The training part of a run: programs, records, checkpoints, result. Model, data and engine are given. */
-import { existsSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Loader } from '../data/loader.js'
 import { layerMap, layerMapText } from '../expansion/layer-map.js'
-import { readProvenance } from '../expansion/provenance.js'
 import { ForgettingMonitor } from '../forgetting/monitor.js'
 import { trainableTable, trainableTableText } from '../freeze/trainable-table.js'
 import { saveAdapter } from '../methods/save-adapter.js'
 import type { Engine } from '../tensor/engine.js'
 import { loadedMemory } from '../train/memory-estimate.js'
-import { type EventRecord, MetricsWriter, readMetrics } from '../train/metrics.js'
+import { type EventRecord, readMetrics } from '../train/metrics.js'
 import type { Recipe } from '../train/recipe.js'
-import {
-  adapterFolder,
-  createRun,
-  type LoadedCheckpoint,
-  metricsFile,
-  modelFolder,
-  readCheckpoint,
-  readRun,
-  tidyRun,
-} from '../train/run-directory.js'
+import { adapterFolder, metricsFile, modelFolder, tidyRun } from '../train/run-directory.js'
 import type { TrainStep } from '../train/step.js'
 import { TensorBoardWriter, tensorboardFolder } from '../train/tensorboard.js'
 import { type Measure, type Position, restoreCheckpoint, Trainer } from '../train/trainer.js'
 import type { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
-import { packageVersion } from '../util/package.js'
 import { frozenDigest } from './frozen-digest.js'
 import { quantizedText } from './frozen-storage.js'
+import { baseName, beginRun, engineChange, findCheckpoint, openMetrics, runEngine } from './open-run.js'
 import type { RunData } from './run-data.js'
 import { type RunEvents, type RunResult, summarize } from './run-events.js'
-import { checkIdentity, type RunIdentity, runIdentity } from './run-identity.js'
+import { type RunIdentity, runIdentity } from './run-identity.js'
 import type { RunModel } from './run-model.js'
 import { evaluatorOf, makeStep, startEvaluatorOf } from './run-step.js'
 import { saveResult } from './save-result.js'
@@ -44,6 +33,8 @@ export interface TrainRunOptions {
   /** Continue from the newest checkpoint. */
   readonly resume: boolean
   readonly device: string
+  /** Bytes that the run may hold in all; default what is found to be free. It is refused when it needs more. */
+  readonly memoryBytes?: number | undefined
   /** Write TensorBoard event files beside the metrics (default false). */
   readonly tensorboard?: boolean
   /** When it aborts, the current step ends, a checkpoint is written and the result says `interrupted`. */
@@ -66,20 +57,24 @@ const start: Position = { step: 0, tokens: 0, seconds: 0 }
 
 /** Trains a built model by its recipe, and writes the run directory. */
 export async function trainRun(options: TrainRunOptions, parts: RunParts): Promise<RunResult> {
-  const { recipe, out, resume, signal } = options
+  const { recipe, out, resume, memoryBytes, signal } = options
   const { engine, built, data, events } = parts
   const { model, trainable, frozen } = built
   describeModel(built, events)
   checkFit(built, data, recipe)
   // answered when all weights are loaded
   const loaded = loadedMemory(await engine.memory(), process.memoryUsage.rss())
-  const before = await frozenDigest(model, frozen)
-  const identity = await runIdentity(recipe, built, data, before)
-  const checkpoint = openRun(options, parts, identity, resume ? await readCheckpoint(out) : null)
+  const before = await frozenDigest(model, frozen, signal)
+  const identity = await runIdentity(recipe, built, data, { frozen: before, signal })
+  const checkpoint = resume ? await findCheckpoint(out, identity) : null
   const evaluator = evaluatorOf(recipe, built)
-  const step = await makeStep(recipe, built, evaluator, { events, loaded })
+  const step = await makeStep(recipe, built, evaluator, { events, loaded, memoryBytes })
+  let loader: Loader | null = null
   try {
+    loader = data.openLoader(checkpoint?.state.data)
     events.emit('engine', { description: engine.description })
+    // only now: a run that is refused leaves nothing behind
+    openRun(options, parts, { identity, isContinued: checkpoint !== null })
     events.emit('status', { message: 'measuring the base' })
     const monitor = new ForgettingMonitor(evaluator, data.probes, { start: startEvaluatorOf(recipe, built) })
     try {
@@ -87,19 +82,34 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     } catch (error) {
       if (!signal?.aborted) throw error
       const { step: done, tokens, seconds } = checkpoint?.state ?? start
-      return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, modelDir: null, probes: [] }
+      const nothing = { modelDir: null, probes: [], sources: [] }
+      return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, ...nothing }
     }
     const recipeHash = identity.recipe
     const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
-    const begun = { step, monitor, recipeHash, from, dataState: checkpoint?.state.data }
+    const begun = { step, monitor, recipeHash, from, loader }
     const { status, ...position } = await runSteps(options, parts, begun)
     await checkFrozen(built, before, events)
     const modelDir = status === 'done' ? await saveTrained(options, parts) : null
     const probes = summarize(readMetrics(join(out, metricsFile)))
     return { status, ...position, steps: recipe.steps, modelDir, probes }
   } finally {
+    await loader?.dispose()
     step.dispose()
   }
+}
+
+/** Makes the run directory ready for the first step that is to come. */
+function openRun(
+  { recipe, out, resume, device }: TrainRunOptions,
+  { engine, built, data, pinned, events }: RunParts,
+  { identity, isContinued }: { identity: RunIdentity; isContinued: boolean },
+): void {
+  const now = runEngine(device, engine)
+  if (resume) tidyRun(out, { keep: recipe.keepCheckpoints })
+  const message = isContinued ? engineChange(out, now) : null
+  if (message !== null) events.emit('warning', { message })
+  if (!isContinued) beginRun(out, { resume }, { recipe, identity, engine: now, built, data, pinned })
 }
 
 /** What the steps of a run need, as far as it has been made for them. */
@@ -108,23 +118,20 @@ interface Begun {
   readonly monitor: ForgettingMonitor
   readonly recipeHash: string
   readonly from: Position
-  /** State of the data stream in the checkpoint; undefined at the start. */
-  readonly dataState: unknown
+  readonly loader: Loader
 }
 
 /** Trains from `from` to the last step, or to where the signal stops it. */
 async function runSteps(
-  { recipe, out, resume, tensorboard = false, signal, beforeStep }: TrainRunOptions,
-  { built: { model, trainable }, data, events }: RunParts,
-  { step, monitor, recipeHash, from, dataState }: Begun,
-): Promise<Position & { status: RunResult['status'] }> {
-  const metrics = openMetrics(out, resume, from)
-  let loader: Loader | null = null
+  { recipe, out, device, tensorboard = false, signal, beforeStep }: TrainRunOptions,
+  { engine, built: { model, trainable }, events }: RunParts,
+  { step, monitor, recipeHash, from, loader }: Begun,
+): Promise<Position & Pick<RunResult, 'status' | 'sources'>> {
+  const metrics = openMetrics(out, from, runEngine(device, engine))
   let board: TensorBoardWriter | null = null
   try {
     // a resumed run notes that it was; whoever listens is told as of every other line
     if (metrics.last?.kind === 'event') events.emit('record', metrics.last)
-    loader = data.openLoader(dataState)
     const measure: Measure = position => monitor.measure(position)
     const common = { model, step, trainable, recipe, recipeHash, loader, metrics, runDir: out, measure, from }
     const trainer = new Trainer({ ...common, ...(beforeStep ? { beforeStep } : {}) })
@@ -138,9 +145,8 @@ async function runSteps(
     trainer.events.on('checkpoint', event => events.emit('checkpoint', event))
     events.emit('status', { message: 'training' })
     const status = await trainer.run(signal)
-    return { status, ...trainer.position }
+    return { status, ...trainer.position, sources: loader.report() }
   } finally {
-    await loader?.dispose()
     metrics.close()
     board?.close()
   }
@@ -204,56 +210,4 @@ function checkFit({ model }: RunModel, { tokenizer }: RunData, { data: { seqLen 
       `data.seqLen is ${seqLen}, but the model has ${maxPositionEmbeddings} positions (max_position_embeddings); make seqLen smaller`,
     )
   }
-}
-
-/** Creates the run directory, or checks that it is continued with what it was started with. */
-function openRun(
-  { recipe, out, resume, device }: TrainRunOptions,
-  { engine, built, data, pinned }: RunParts,
-  identity: RunIdentity,
-  checkpoint: LoadedCheckpoint | null,
-): LoadedCheckpoint | null {
-  if (resume && existsSync(join(out, 'run.json'))) {
-    checkIdentity(out, readRun(out)['identity'], identity)
-    tidyRun(out, { keep: recipe.keepCheckpoints })
-    return checkpoint
-  }
-  const versions = { llamaProLab: packageVersion(), node: process.version, engine: engine.name }
-  createRun(out, {
-    version: 1,
-    name: recipe.name,
-    recipe,
-    identity,
-    versions,
-    device,
-    seed: recipe.seed,
-    model: baseName(recipe, pinned),
-    provenance: readProvenance(built.model.config),
-    trainable: built.trainable,
-    layerMap: layerMap(built.model.config, { trainable: built.trainable, added: built.model.weights.adapter?.shapes }),
-    quantized: built.quantized,
-    sources: data.sources,
-    probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
-      name,
-      documents,
-      tokensScored,
-      bytesScored,
-    })),
-  })
-  return null
-}
-
-/** The directory of the base, or its address on the hub with the commit; null for a run from random weights. */
-function baseName({ model }: Recipe, pinned: string | null): string | null {
-  return pinned ?? (model === undefined ? null : resolve(model))
-}
-
-function openMetrics(out: string, resume: boolean, from: Position): MetricsWriter {
-  const path = join(out, metricsFile)
-  // without a checkpoint the run begins again, and so do its records
-  if (resume && from.step === 0) rmSync(path, { force: true })
-  if (!resume || from.step === 0) return MetricsWriter.create(path)
-  const metrics = MetricsWriter.resumeAt(path, from.step)
-  metrics.write({ kind: 'event', ...from, name: 'resumed', detail: {} })
-  return metrics
 }

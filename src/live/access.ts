@@ -39,19 +39,24 @@ interface Ticket {
  * within two minutes; so it may stand in a notebook that is saved. Tokens live as long as the server.
  */
 export class Access {
-  readonly tokens: LiveTokens
+  // private, so that no inspection of a server prints them into a notebook that is saved
+  readonly #tokens: LiveTokens
   readonly #now: () => number
   #known: { digest: Buffer; permission: Permission; ticket?: Buffer }[]
   #tickets: Ticket[] = []
 
   /** @param options tokens to go on with, so that pages that are open survive a restart (default new ones); a clock */
   constructor({ tokens = randomTokens(), now = Date.now }: { tokens?: LiveTokens; now?: () => number } = {}) {
-    this.tokens = tokens
+    this.#tokens = tokens
     this.#now = now
     this.#known = [
       { digest: digest(tokens.read), permission: 'read' },
       { digest: digest(tokens.write), permission: 'write' },
     ]
+  }
+
+  get tokens(): LiveTokens {
+    return this.#tokens
   }
 
   /** What a token allows; null when it is none of ours. Compares in constant time. */
@@ -94,8 +99,6 @@ export class Access {
   }
 }
 
-const loopbackNames = new Set(['127.0.0.1', 'localhost', '[::1]'])
-
 /** Whether a request names this machine as its host; a name that an attacker's DNS points at 127.0.0.1 is refused. */
 export function isOwnHost({ headers: { host = '' } }: IncomingMessage, port: number): boolean {
   return host === `127.0.0.1:${port}` || host === `localhost:${port}`
@@ -106,9 +109,17 @@ export function isOwnOrigin({ headers: { origin } }: IncomingMessage, port: numb
   return origin === undefined || origin === `http://127.0.0.1:${port}` || origin === `http://localhost:${port}`
 }
 
-/** Whether an origin is a page of this machine, such as a notebook's. */
+const loopbackNames = ['127.0.0.1', 'localhost'] as const
+
+/**
+ * Pages of this machine, such as a notebook's, as sources of a content security policy: they may frame the live page and exchange tickets.
+ * `[::1]` is not among them, because a policy has no way to write it.
+ */
+export const loopbackSources = ['http', 'https'].flatMap(scheme => loopbackNames.map(name => `${scheme}://${name}:*`))
+
+/** Whether an origin is one of {@link loopbackSources}. */
 export function isLoopbackOrigin(origin: string): boolean {
   if (!URL.canParse(origin)) return false
   const { protocol, hostname } = new URL(origin)
-  return (protocol === 'http:' || protocol === 'https:') && loopbackNames.has(hostname)
+  return loopbackSources.includes(`${protocol}//${hostname}:*`)
 }

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws'
 import type { RunFigureName } from '../forgetting/figures.js'
 import { messageOf } from '../util/errors.js'
 import type { Permission } from './access.js'
-import type { LiveWalk } from './controls.js'
+import type { LiveScore, LiveWalk } from './controls.js'
 import type { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import type { TailPosition } from './metrics-tail.js'
@@ -33,6 +33,7 @@ export interface ClientWorld {
   readonly drawer: FigureDrawer
   readonly hasSession: boolean
   readonly walk: LiveWalk | null
+  readonly scores: (() => Promise<readonly LiveScore[]>) | null
 }
 
 interface FigureState {
@@ -70,7 +71,13 @@ export class LiveClient {
     socket.on('message', (data, isBinary) => this.#receive(isBinary ? '' : data.toString()))
     const canWrite = permission === 'write'
     const walk = canWrite ? (world.walk?.names ?? []) : []
-    this.#send({ type: 'hello', canWrite, hasSession: world.hasSession, walk })
+    this.#send({
+      type: 'hello',
+      canWrite,
+      hasSession: world.hasSession,
+      canScore: canWrite && world.scores !== null,
+      walk,
+    })
   }
 
   /**
@@ -107,10 +114,7 @@ export class LiveClient {
   #take(message: ClientMessage): void {
     switch (message.type) {
       case 'follow':
-        this.#runs.clear()
-        this.#claims = message.from
-        this.#history = message.history
-        this.#isFollowing = true
+        this.#follow(message)
         break
       case 'view':
         this.#view = message.view
@@ -125,6 +129,15 @@ export class LiveClient {
       default:
         void this.#control(message)
     }
+  }
+
+  #follow({ from, history, more }: Extract<ClientMessage, { type: 'follow' }>): void {
+    if (this.#isFollowing) this.#claims = {}
+    Object.assign(this.#claims, from)
+    this.#isFollowing = !more
+    if (more) return
+    this.#runs.clear()
+    this.#history = history
   }
 
   /** A figure that is asked for anew is sent at once. */

@@ -1,3 +1,4 @@
+import type { ExpansionOptions } from '../expansion/plan.js'
 import { LabError } from '../util/errors.js'
 
 /**
@@ -15,16 +16,32 @@ export interface LiveControls {
   gates(): ReadonlyMap<number, number>
   /** Sets the gate of one new block, or of all. */
   gate(value: number, layer?: number): unknown
+  /** The loss on each held-out set with the gates as they are, on a few tokens; absent where nothing can be scored. */
+  scores?(): Promise<readonly LiveScore[]>
   /** The walk through block expansion; absent where there is none. */
   readonly walk?: LiveWalk
+}
+
+/** What a gate did: the loss on one held-out set. */
+export interface LiveScore {
+  probe: string
+  lossNats: number
+}
+
+/** What a step may be asked for. */
+export interface LiveStepOptions {
+  /** A text of the reader's own; steps have one for those who give none. */
+  prompt?: string
+  /** New blocks that the ladder shows instead of those of the session. */
+  expansion?: Pick<ExpansionOptions, 'groups' | 'placement'>
 }
 
 /** Steps that a session computes from its live model when they are asked for. */
 export interface LiveWalk {
   /** Their names, in order. */
   readonly names: readonly string[]
-  /** One of them as an SVG picture. @param options a text of the reader's own; steps have one for those who give none */
-  svg(name: string, options?: { prompt?: string }): Promise<string>
+  /** One of them as an SVG picture. */
+  svg(name: string, options?: LiveStepOptions): Promise<string>
 }
 
 /** One wish of a watcher. */

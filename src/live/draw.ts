@@ -15,18 +15,24 @@ const WIDE_ROW = 240
 /** Figures made of the records of training steps alone; the others are made of all other records, but for `dashboard`. */
 const ofTraining: ReadonlySet<RunFigureName> = new Set(['loss', 'gradients', 'throughput', 'mix'])
 
-/** The figure of all runs that the view does not hide. */
-export function drawFigure(name: RunFigureName, runs: readonly LiveRun[], view: View): Figure {
-  const { x, smoothing, logX, logY, clipOutliers, unit, hidden } = view
+/** The figure of all runs that the view does not hide. @param maxPoints points of each curve at most */
+export function drawFigure(
+  name: RunFigureName,
+  runs: readonly LiveRun[],
+  view: View,
+  { maxPoints = MAX_POINTS }: { maxPoints?: number } = {},
+): Figure {
+  const { x, smoothing, logX, logY, clipOutliers, unit, forgottenProbe, hidden } = view
   const options: RunFigureOptions = {
     x,
     logX,
     clipOutliers,
     unit,
-    maxPoints: MAX_POINTS,
+    maxPoints,
     allRuns: runs.map(run => run.name),
     ...(smoothing === null ? {} : { smoothing }),
     ...(logY === null ? {} : { logY }),
+    ...(forgottenProbe === null ? {} : { forgottenProbe }),
   }
   const shown = runs.filter(run => !hidden.includes(run.name))
   return runFigure(

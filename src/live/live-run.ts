@@ -28,6 +28,8 @@ export interface LiveRunSummary {
   tokensPerSec: number | null
   /** Seconds to the last step at the pace of the last twenty; null when it is not training. */
   etaSeconds: number | null
+  /** Its held-out sets, in the order in which they were first scored. */
+  probes: string[]
   /** Records so far. */
   next: number
   /** Why its metrics or its run.json cannot be read; null when they can. */
@@ -48,6 +50,7 @@ export class LiveRun {
   readonly version: LiveRunVersion = { train: 0, other: 0 }
   #train = new TrainColumns()
   #others: MetricRecord[] = []
+  #probes = new Set<string>()
   #last: MetricRecord | null = null
   #info: { steps: number | null; method: string | null; layers: LayerMap | null } | null = null
   #isHeld = false
@@ -104,6 +107,7 @@ export class LiveRun {
       lossNats: loss !== undefined && Number.isFinite(loss) ? loss : null,
       tokensPerSec: this.#train.column('tokensPerSec').at(-1) ?? null,
       etaSeconds: this.#isHeld && steps !== null ? this.#eta(steps - step) : null,
+      probes: [...this.#probes],
       next: this.tail.next,
       problem: this.#problem,
     }
@@ -129,6 +133,7 @@ export class LiveRun {
   #restart(): void {
     this.#train = new TrainColumns()
     this.#others = []
+    this.#probes = new Set()
     this.#last = null
     this.#info = null
     this.#resets++
@@ -138,6 +143,7 @@ export class LiveRun {
 
   #add(record: MetricRecord): void {
     this.#last = record
+    if (record.kind === 'probe') this.#probes.add(record.probe)
     if (record.kind === 'train') {
       this.#train.push(record)
       this.version.train++

@@ -1,3 +1,5 @@
+import { STEERING_SCRIPT } from './page-steering.js'
+
 /**
  * The script of the live page. It keeps, of each run, how far its records have come (`positions`), so that a connection that breaks is
  * taken up where it was; figures are drawn by the server and put on the screen here. `window.llamaProLive` tells tests and the curious
@@ -34,6 +36,7 @@ export const PAGE_SCRIPT = `
     logX: byId('logX').checked,
     logY: touched.has('logY') ? byId('logY').checked : null,
     clipOutliers: byId('clipOutliers').checked,
+    forgottenProbe: byId('forgottenProbe').value || null,
     hidden: [...hidden],
     theme: dark.matches ? 'dark' : 'light',
   })
@@ -139,7 +142,8 @@ export const PAGE_SCRIPT = `
     if (none && runs.length > 0) none.remove()
     for (const run of runs) {
       const row = rows.get(run.name) || addRow(run.name)
-      row.swatch.style.background = run.color[dark.matches ? 'dark' : 'light']
+      row.swatch.style.color = run.color[dark.matches ? 'dark' : 'light']
+      row.swatch.classList.toggle('dashed', run.isDashed)
       set(row.status, run.problem || (run.isPaused ? 'paused' : run.status))
       row.status.className = run.problem ? 'problem' : run.isPaused ? '' : run.status
       row.filled.style.width = run.steps ? (100 * run.step) / run.steps + '%' : '0'
@@ -152,6 +156,7 @@ export const PAGE_SCRIPT = `
       row.buttons.resume.hidden = !canSteer || !run.isPaused
       row.buttons.stop.hidden = !canSteer
     }
+    showProbes([...new Set(runs.flatMap(run => run.probes))])
     const names = new Set(runs.map(run => run.name))
     for (const [name, row] of rows) {
       if (names.has(name)) continue
@@ -159,6 +164,16 @@ export const PAGE_SCRIPT = `
       rows.delete(name)
     }
     window.llamaProLive.runs = runs
+  }
+
+  // what may be forgotten; chosen by the server until somebody chooses
+  const showProbes = probes => {
+    const select = byId('forgottenProbe')
+    select.parentElement.hidden = probes.length < 2
+    if (probes.join() === [...select.options].slice(1).map(option => option.value).join()) return
+    const chosen = probes.includes(select.value) ? select.value : ''
+    select.replaceChildren(select.options[0], ...probes.map(name => make('option', { value: name, textContent: name })))
+    select.value = chosen
   }
 
   // records: each exactly once, in their order
@@ -177,7 +192,20 @@ export const PAGE_SCRIPT = `
     }
     if (mine.steps.length > 20000) mine.steps.splice(0, 10000)
   }
-  const followAll = () => send({ type: 'follow', from: Object.fromEntries(positions), history: 200 })
+  // in messages that the server takes, however many runs there are
+  const followAll = () => {
+    const parts = [{}]
+    let size = 0
+    for (const [run, position] of positions) {
+      size += JSON.stringify([run, position]).length
+      if (size > 10000) {
+        parts.push({})
+        size = 0
+      }
+      parts.at(-1)[run] = position
+    }
+    parts.forEach((from, i) => send({ type: 'follow', from, history: 200, more: i < parts.length - 1 }))
+  }
   const reset = ({ run, next }) => {
     positions.delete(run)
     received[run] = { first: next, count: 0, steps: [] }
@@ -190,89 +218,7 @@ export const PAGE_SCRIPT = `
     while (list.childElementCount > 200) list.lastChild.remove()
   }
 
-  // gates
-
-  const sliders = new Map()
-  let lastGates = []
-  let gateTimer = 0
-  const addSlider = layer => {
-    const name = layer === 'all' ? 'all' : 'block ' + layer
-    const slider = make('input', { type: 'range', min: 0, max: 1, step: 0.01, value: 1, disabled: !canWrite })
-    slider.setAttribute('aria-label', 'gate of ' + name)
-    const output = make('output')
-    slider.oninput = () => {
-      set(output, Number(slider.value).toFixed(2))
-      clearTimeout(gateTimer)
-      const wish = { type: 'gate', value: Number(slider.value), ...(layer === 'all' ? {} : { layer }) }
-      gateTimer = setTimeout(() => ask(wish), 60)
-    }
-    const label = make('label', {}, name, slider, output)
-    byId('gates').append(label)
-    sliders.set(layer, { label, slider, output })
-    return sliders.get(layer)
-  }
-  const showGates = gates => {
-    lastGates = gates
-    byId('gates').hidden = gates.length === 0
-    // those of a model that is no longer there would ask for what cannot be
-    const layers = gates.length === 0 ? [] : ['all', ...gates.map(gate => gate[0])]
-    if (layers.join() !== [...sliders.keys()].join()) {
-      for (const { label } of sliders.values()) label.remove()
-      sliders.clear()
-    }
-    if (gates.length === 0) return
-    const values = gates.map(gate => gate[1])
-    const common = values.every(value => value === values[0]) ? values[0] : null
-    for (const [layer, value] of [['all', common], ...gates]) {
-      const { slider, output } = sliders.get(layer) || addSlider(layer)
-      if (slider.matches(':active')) continue
-      if (value !== null) slider.value = value
-      set(output, value === null ? '' : value.toFixed(2))
-    }
-  }
-  const ask = wish => send({ ...wish, id: ++requests })
-
-  // the walk: each step is computed by the session when it is asked for
-
-  const walk = { names: [], shown: null, asked: 0 }
-  const showWalk = names => {
-    byId('walk').hidden = names.length === 0
-    if (names.join() === walk.names.join()) return
-    walk.names = names
-    const step = (name, i) => make('button', { type: 'button', textContent: i + 1 + ' ' + name.replace('-', ' '), onclick: () => walkTo(i).catch(error => tell(String(error))) })
-    byId('walk').querySelector('.steps').replaceChildren(...names.map(step))
-  }
-  const walkTo = async index => {
-    const name = walk.names[index]
-    if (name === undefined) return
-    walk.shown = index
-    const asked = ++walk.asked
-    const buttons = byId('walk').querySelectorAll('button')
-    buttons.forEach((button, i) => button.setAttribute('aria-pressed', i === index))
-    const image = byId('walk').querySelector('img')
-    image.className = 'stale'
-    const prompt = byId('prompt').value.trim()
-    const answer = await fetch('walk/' + name + '.svg?token=' + token + (prompt && '&prompt=' + encodeURIComponent(prompt)))
-    if (walk.asked !== asked) return
-    image.className = ''
-    if (!answer.ok) return tell(await answer.text())
-    URL.revokeObjectURL(image.src)
-    image.src = URL.createObjectURL(await answer.blob())
-    image.alt = 'step ' + (index + 1) + ': ' + name
-    image.hidden = false
-  }
-  byId('walk').addEventListener('keydown', event => {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-    if (!by || walk.shown === null || event.target === byId('prompt')) return
-    byId('walk').querySelectorAll('button')[walk.shown + by]?.focus()
-    walkTo(walk.shown + by).catch(error => tell(String(error)))
-  })
-
-  byId('walk').querySelector('form').addEventListener('submit', event => {
-    event.preventDefault()
-    walkTo(walk.shown ?? 0).catch(error => tell(String(error)))
-  })
-
+${STEERING_SCRIPT}
   // the connection
 
   const tell = text => {
@@ -286,6 +232,8 @@ export const PAGE_SCRIPT = `
     hello: message => {
       canWrite = message.canWrite
       showWalk(message.walk)
+      canScore = message.canScore
+      showScores('Let go of a slider to measure what it does to the held-out sets.', 'idle')
       for (const { slider } of sliders.values()) slider.disabled = !canWrite
     },
     runs: message => showRuns(message.runs),
@@ -293,7 +241,10 @@ export const PAGE_SCRIPT = `
     reset,
     gates: message => showGates(message.gates),
     result: message => {
-      if (!message.error) return
+      if (!message.error) {
+        if (canScore && message.id === measuredAfter) measure()
+        return
+      }
       tell(message.error)
       // what was refused has not moved
       showGates(lastGates)

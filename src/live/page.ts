@@ -51,13 +51,14 @@ export function livePage({ token, isEmbedded, plotly }: LivePageOptions): string
 <form id="options" class="card">
 <label>x <select id="x"><option value="step">step</option><option value="tokens">tokens</option><option value="seconds">time</option></select></label>
 <label>losses in <select id="unit"><option value="nats">nats/token</option><option value="bitsPerByte">bits/byte</option></select></label>
+<label hidden title="what the trade-off counts as forgotten">old domain <select id="forgottenProbe"><option value="">automatic</option></select></label>
 <label>smoothing <input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.9"><output for="smoothing">0.90</output></label>
 <label><input id="logX" type="checkbox"> log x</label>
 <label><input id="logY" type="checkbox"> log y</label>
 <label><input id="clipOutliers" type="checkbox"> clip outliers</label>
 </form>
-<section id="gates" class="card" hidden><b>Gates of the new blocks</b></section>
-<section id="walk" class="card" aria-label="block expansion step by step" hidden><b>Step by step</b><div class="steps"></div><form><label>on a text of your own <input id="prompt" maxlength="1000" autocomplete="off" placeholder="Enter shows the step with it"></label></form><img alt="" hidden></section>
+<section id="gates" class="card" hidden><b>Gates of the new blocks</b><p id="scores" role="status" hidden></p></section>
+<section id="walk" class="card" aria-label="block expansion step by step" hidden><b>Step by step</b><div class="steps"></div><form><label>on a text of your own <input id="prompt" maxlength="1000" autocomplete="off" placeholder="Enter shows the step with it"></label></form><span id="ladder" hidden><label>new blocks <input id="groups" type="number" min="1" max="999" placeholder="as it is"></label><label>at <select id="placement"><option value="interleaved">interleaved</option><option value="prefix">the bottom</option><option value="suffix">the top</option></select></label></span><img alt="" hidden></section>
 <section id="figures"></section>
 <section id="log" class="card" aria-label="events" hidden></section>
 <div id="message" class="card" role="alert" hidden></div>

@@ -13,6 +13,8 @@ const viewSchema = z.strictObject({
   logY: z.boolean().nullable().default(null),
   clipOutliers: z.boolean().default(false),
   unit: z.enum(['nats', 'bitsPerByte']).default('nats'),
+  /** The probe that stands for the old domain in the trade-off; null: `general`, else the first. */
+  forgottenProbe: z.string().max(500).nullable().default(null),
   /** Runs that are not drawn. */
   hidden: z.array(z.string().max(500)).max(1000).default([]),
   theme: z.enum(['light', 'dark']).default('light'),
@@ -24,11 +26,15 @@ export type View = z.infer<typeof viewSchema>
 const position = z.strictObject({ next: z.number().int().min(0), mark: z.number().int().min(0) })
 
 const clientSchema = z.discriminatedUnion('type', [
-  /** Send records: of each run from this position on, or the last `history` of a run that is not named. */
+  /**
+   * Send records: of each run from this position on, or the last `history` of a run that is not named. Who holds too many runs for one
+   * message says so in several, all but the last with `more`.
+   */
   z.strictObject({
     type: z.literal('follow'),
     from: z.record(z.string().max(500), position).default({}),
     history: z.number().int().min(0).max(10_000).default(0),
+    more: z.boolean().default(false),
   }),
   /** Send these figures, drawn so, whenever they change. */
   z.strictObject({
@@ -57,14 +63,16 @@ export type ClientMessage = z.infer<typeof clientSchema>
 /** A run as the page's table shows it. */
 export interface RunRow extends LiveRunSummary {
   color: { light: string; dark: string }
+  /** Whether its line is dashed in figures of one colour a run, because the colour is that of another run as well. */
+  isDashed: boolean
   /** Whether this server's session trains it now, so that it can be paused and stopped. */
   isActive: boolean
   isPaused: boolean
 }
 
 export type ServerMessage =
-  /** `walk`: names of the steps that this client may ask for, at `walk/NAME.svg`. */
-  | { type: 'hello'; canWrite: boolean; hasSession: boolean; walk: readonly string[] }
+  /** `walk`: names of the steps that this client may ask for, at `walk/NAME.svg`; `canScore`: whether it may ask for `gates/scores`. */
+  | { type: 'hello'; canWrite: boolean; hasSession: boolean; canScore: boolean; walk: readonly string[] }
   | { type: 'runs'; runs: RunRow[] }
   /** The run's past has changed: what the client holds of it is void. Records follow from `next`. */
   | { type: 'reset'; run: string; next: number }

@@ -1,13 +1,14 @@
 import { createReadStream } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { type RunFigureName, runFigureNames } from '../forgetting/figures.js'
-import { figureCsv } from '../plot/csv.js'
+import { csvPieces } from '../plot/csv.js'
 import { plotlyPath, plotlyVersion } from '../plot/plotly-source.js'
 import { renderSvg } from '../plot/svg.js'
 import { LabError, messageOf } from '../util/errors.js'
-import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin } from './access.js'
-import type { LiveWalk } from './controls.js'
+import { type Access, isLoopbackOrigin, isOwnHost, isOwnOrigin, loopbackSources } from './access.js'
+import type { LiveScore, LiveStepOptions, LiveWalk } from './controls.js'
 import { drawFigure } from './draw.js'
 import type { LiveRun } from './live-run.js'
 import { livePage } from './page.js'
@@ -26,6 +27,8 @@ export interface RouteWorld {
   rows(): RunRow[]
   /** Null without a session that has one. */
   readonly walk: LiveWalk | null
+  /** Null without a session that can score. */
+  readonly scores: (() => Promise<readonly LiveScore[]>) | null
   /** Brings the runs up to date. */
   update(): Promise<void>
 }
@@ -33,7 +36,8 @@ export interface RouteWorld {
 interface Answer {
   status?: number
   type: string
-  body: string
+  /** A long one comes in pieces. */
+  body: string | Iterable<string>
   headers?: Record<string, string>
 }
 
@@ -41,7 +45,7 @@ const text = (status: number, body: string): Answer => ({ status, type: 'text/pl
 
 /** Nothing from elsewhere, no frames around it but for pages of this machine (notebooks), and the token in no referrer. */
 function securityHeaders(port: number, canBeFramed: boolean): Record<string, string> {
-  const around = canBeFramed ? "'self' http://127.0.0.1:* http://localhost:*" : "'none'"
+  const around = canBeFramed ? ["'self'", ...loopbackSources].join(' ') : "'none'"
   const policy = [
     "default-src 'none'",
     "script-src 'self'",
@@ -72,24 +76,35 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
   const url = urlOf(request)
   const isEmbedded = url?.pathname === '/embed'
   const headers = securityHeaders(world.port, isEmbedded)
-  const send = ({ status = 200, type, body, headers: more = {} }: Answer) =>
-    response.writeHead(status, { 'content-type': type, ...headers, ...more }).end(body)
-  if (!isOwnHost(request, world.port)) return void send(text(403, 'unknown host'))
-  if (url === null) return void send(text(400, 'not an address'))
-  if (url.pathname === '/ticket') return void send(await exchange(request, world))
-  if (!isOwnOrigin(request, world.port)) return void send(text(403, 'foreign origin'))
+  const send = async ({ status = 200, type, body, headers: more = {} }: Answer) => {
+    response.writeHead(status, { 'content-type': type, ...headers, ...more })
+    if (typeof body === 'string') response.end(body)
+    else await pipeline(inTurns(body), response)
+  }
+  if (!isOwnHost(request, world.port)) return send(text(403, 'unknown host'))
+  if (url === null) return send(text(400, 'not an address'))
+  if (url.pathname === '/ticket') return send(await exchange(request, world))
+  if (!isOwnOrigin(request, world.port)) return send(text(403, 'foreign origin'))
   const isLibrary = /^\/plotly-[\w.-]+$/.test(url.pathname)
   if (!isLibrary && world.access.permissionOf(url.searchParams.get('token')) === null)
-    return void send(text(401, 'The token is missing or wrong. Open the address that was printed.'))
-  if (request.method !== 'GET') return void send(text(405, 'only GET'))
+    return send(text(401, 'The token is missing or wrong. Open the address that was printed.'))
+  if (request.method !== 'GET') return send(text(405, 'only GET'))
   try {
     if (isLibrary && url.pathname === plotlyRoute()) await sendPlotly(response, headers)
-    else send(await page(url, world))
+    else await send(await page(url, world))
   } catch (error) {
     // the browser went away in the middle, or the file could not be read to its end
     if (response.headersSent) return void response.destroy()
     const isAsked = error instanceof LabError && error.code !== 'INTERNAL'
-    send(text(isAsked ? 400 : 500, messageOf(error)))
+    await send(text(isAsked ? 400 : 500, messageOf(error)))
+  }
+}
+
+/** Pieces with other work of the session between them. */
+async function* inTurns(pieces: Iterable<string>): AsyncGenerator<string> {
+  for (const piece of pieces) {
+    yield piece
+    await setImmediate()
   }
 }
 
@@ -118,6 +133,8 @@ async function page(url: URL, world: RouteWorld): Promise<Answer> {
       return { type: 'text/javascript', body: PAGE_SCRIPT }
     case '/page.css':
       return { type: 'text/css', body: PAGE_STYLE }
+    case '/gates/scores':
+      return gateScores(token, world)
     case '/runs':
       await world.update()
       return { type: 'application/json', body: JSON.stringify(world.rows()) }
@@ -150,11 +167,21 @@ async function figureFile(name: string, kind: string, url: URL, world: RouteWorl
   await world.update()
   const known = runFigureNames.find(one => one === name)
   if (!known) return text(404, `no figure "${name}"`)
-  const figure = drawFigure(known as RunFigureName, world.runs(), parseView(url.searchParams.get('view') ?? '{}'))
+  // numbers are given as they were measured, pictures as the page draws them
+  const detail = kind === 'csv' ? { maxPoints: Number.POSITIVE_INFINITY } : {}
+  const view = parseView(url.searchParams.get('view') ?? '{}')
+  const figure = drawFigure(known as RunFigureName, world.runs(), view, detail)
   const headers = { 'content-disposition': `attachment; filename="${name}.${kind}"` }
-  if (kind === 'csv') return { type: 'text/csv; charset=utf-8', body: figureCsv(figure), headers }
+  if (kind === 'csv') return { type: 'text/csv; charset=utf-8', body: csvPieces(figure), headers }
   if (kind === 'svg') return { type: 'image/svg+xml', body: renderSvg(figure), headers }
   return { type: 'application/json', body: JSON.stringify(figure) }
+}
+
+/** What the gates as they are do to the held-out sets; the session computes it, so it is for those who may steer. */
+async function gateScores(token: string, { access, scores }: RouteWorld): Promise<Answer> {
+  if (access.permissionOf(token) !== 'write') return text(403, 'gates are measured for those who may steer')
+  if (!scores) return text(404, 'there is no session that can measure')
+  return { type: 'application/json', body: JSON.stringify(await scores()) }
 }
 
 /** A step of the walk; the session computes it, so it is for those who may steer. */
@@ -162,8 +189,15 @@ async function walkStep(name: string, { searchParams }: URL, { walk, access }: R
   if (access.permissionOf(searchParams.get('token')) !== 'write')
     return text(403, 'the steps are computed for those who may steer')
   if (!walk?.names.includes(name)) return text(404, `no step "${name}"`)
-  const prompt = searchParams.get('prompt')
-  return { type: 'image/svg+xml', body: await walk.svg(name, prompt ? { prompt } : {}) }
+  return { type: 'image/svg+xml', body: await walk.svg(name, stepOptions(searchParams)) }
+}
+
+/** Whether they can be is for the session to say. */
+function stepOptions(query: URLSearchParams): LiveStepOptions {
+  const [prompt, groups, placement] = ['prompt', 'groups', 'placement'].map(key => query.get(key))
+  type Wanted = NonNullable<LiveStepOptions['expansion']>
+  const expansion = { groups: Number(groups), ...(placement ? { placement: placement as Wanted['placement'] } : {}) }
+  return { ...(prompt ? { prompt } : {}), ...(groups ? { expansion: expansion as Wanted } : {}) }
 }
 
 /** A ticket for a token; notebooks on this machine may ask from their own origin. */

@@ -41,9 +41,9 @@ export class RunFolder {
     this.#paths = paths.map(path => resolve(path))
   }
 
-  /** The runs found so far, in the order of their names within each path. */
+  /** The runs found so far, in the order of their names: it tells their dashes and markers, which a restart must not change. */
   get runs(): LiveRun[] {
-    return [...this.#runs.values()]
+    return [...this.#runs.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   byName(name: string): LiveRun | undefined {

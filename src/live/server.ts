@@ -1,14 +1,17 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { inspect } from 'node:util'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { assignColors, palette } from '../plot/palette.js'
+import { runFigure } from '../forgetting/figures.js'
+import { assignColors, dashesOf, palette } from '../plot/palette.js'
 import { LabError, messageOf } from '../util/errors.js'
 import { Access, isOwnHost, isOwnOrigin, type LiveTokens } from './access.js'
 import { type ClientWorld, LiveClient } from './client.js'
-import { control, type LiveControls, type LiveWalk } from './controls.js'
+import { control, type LiveControls, type LiveScore, type LiveWalk } from './controls.js'
 import { FigureDrawer } from './draw.js'
 import type { LiveRun } from './live-run.js'
+import { liveBundle, type MimeBundle } from './notebook.js'
 import type { ClientMessage, RunRow } from './protocol.js'
 import { answer, type RouteWorld, urlOf } from './routes.js'
 import { RunFolder } from './run-folder.js'
@@ -24,8 +27,8 @@ const SCAN_TICKS = 10
 /** A client that does not answer a ping until the next one is gone. */
 const PING_MS = 15_000
 
-/** Largest message that a client may send. */
-const MAX_MESSAGE_BYTES = 1 << 16
+/** Largest message that a client may send: a view that hides a thousand runs fits. */
+const MAX_MESSAGE_BYTES = 1 << 20
 
 const MAX_CLIENTS = 32
 
@@ -105,6 +108,11 @@ export class LiveServer implements ClientWorld, RouteWorld {
     return this.#controls?.walk ?? null
   }
 
+  get scores(): (() => Promise<readonly LiveScore[]>) | null {
+    const controls = this.#controls
+    return controls?.scores ? () => controls.scores!() : null
+  }
+
   /** Pages that are open. */
   get clients(): number {
     return this.#clients.size
@@ -123,10 +131,12 @@ export class LiveServer implements ClientWorld, RouteWorld {
     const active = this.#controls?.active() ?? null
     const runs = this.#folder.runs
     const colors = assignColors(runs.map(run => run.name))
+    const dashes = dashesOf(colors)
     return runs.map(run => {
       const { light, dark } = palette[colors.get(run.name)!]
       const isActive = active?.dir === run.dir
-      return { ...run.summary(), color: { light, dark }, isActive, isPaused: isActive && active.isPaused }
+      const isDashed = dashes.get(run.name) !== 'solid'
+      return { ...run.summary(), color: { light, dark }, isDashed, isActive, isPaused: isActive && active.isPaused }
     })
   }
 
@@ -150,6 +160,22 @@ export class LiveServer implements ClientWorld, RouteWorld {
       this.#updating = null
     })
     return this.#updating
+  }
+
+  /** As a value in a program or a notebook: without its addresses, which carry tokens. */
+  [inspect.custom](): string {
+    const place = this.#http.listening ? `on ${ADDRESS}:${this.port}` : '(closed)'
+    return `LiveServer ${place}, runs: ${this.runs().length}; its page is at .url (may steer) or .readUrl (may watch), both secret`
+  }
+
+  /** As the result of a notebook's cell: the live page itself, by a ticket, over a picture of what there is now. */
+  async [Symbol.for('Jupyter.display')](): Promise<MimeBundle> {
+    await this.update()
+    const figure = runFigure(
+      'forgetting',
+      this.runs().map(run => run.records),
+    )
+    return { ...liveBundle(this, figure, { canWrite: true }), 'text/plain': inspect(this) }
   }
 
   /** Closes all pages' connections and stops listening. */

@@ -18,10 +18,10 @@ export interface ProbeOutcome {
   probe: string
   bitsPerByteBase: number
   bitsPerByte: number
-  /** Change of the loss against the base in nats per token, with its 95 % band. */
+  /** Change of the loss against the base in nats per token, with its 95 % band; null for a probe of one document. */
   deltaNats: number
-  deltaLow: number
-  deltaHigh: number
+  deltaLow: number | null
+  deltaHigh: number | null
   klToBaseNats: number | null
 }
 

@@ -5,6 +5,7 @@
 
 import { readProvenance } from '../expansion/provenance.js'
 import { checkDead } from '../freeze/dead.js'
+import { zeroProjections } from '../freeze/zero-tensors.js'
 import type { ModelConfig } from '../model/config.js'
 import type { Model, ParameterSource } from '../model/model.js'
 import { type LinearName, parameterShapes } from '../model/parameters.js'
@@ -78,9 +79,9 @@ function factors(rank: number, seed: number): ParameterSource {
  */
 export async function checkLora(base: Model, { rank, targets }: LoraOptions): Promise<string[]> {
   const provenance = readProvenance(base.config)
-  const zeros = await zeroTensors(base, provenance?.layers.flatMap(block => block.zeroed) ?? [])
+  const zeros = await zeroProjections(base, provenance)
   const adapted = [...base.parameters.keys()].filter(path => isTarget(path, targets))
-  const half = deadHalves(() => checkDead(adapted, provenance, { isZero: path => zeros.has(path) }), targets)
+  const half = deadHalves(() => checkDead(adapted, provenance, zeros), targets)
   const narrow = targets.filter(name => rank > narrowest(base, name))
   const wasted =
     narrow.length === 0
@@ -105,12 +106,6 @@ function deadHalves(check: () => ReturnType<typeof checkDead>, targets: readonly
       { cause },
     )
   }
-}
-
-async function zeroTensors(model: Model, paths: readonly string[]): Promise<Set<string>> {
-  const zeros = new Set<string>()
-  for (const path of paths) if ((await model.parameter(path).read()).every(value => value === 0)) zeros.add(path)
-  return zeros
 }
 
 function narrowest(model: Model, name: LinearName): number {

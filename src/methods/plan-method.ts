@@ -7,6 +7,7 @@ import { newLayers, readProvenance } from '../expansion/provenance.js'
 import { type BaseReference, gatedReference } from '../forgetting/reference.js'
 import { checkDead } from '../freeze/dead.js'
 import { selectTrainable } from '../freeze/rules.js'
+import { zeroProjections } from '../freeze/zero-tensors.js'
 import type { ModelConfig } from '../model/config.js'
 import type { Model } from '../model/model.js'
 import { layerOf, parameterShapes } from '../model/parameters.js'
@@ -106,8 +107,16 @@ export function planMethod(recipe: Recipe, baseConfig: ModelConfig): MethodPlan 
   const provenance = readProvenance(config)
   const paths = [...parameterShapes(config).keys(), ...(adapter?.shapes.keys() ?? [])]
   const { trainable, frozen } = selectTrainable(paths, rules, provenance)
+  const deadOf = async (base: Model) => {
+    // what an adapter trains feeds no projection of its block, or has a check of its own (LoRA)
+    if (adapter) return []
+    const isFrozen = (path: string) => !trainable.includes(path)
+    // blocks that are added now are zero by construction; those of an earlier expansion may have learned
+    const now = copiesBase ? {} : await zeroProjections(base, provenance, isFrozen)
+    return checkDead(trainable, provenance, now).map(warning => warning.message)
+  }
   const apply: MethodPlan['apply'] = async base => {
-    const dead = copiesBase ? checkDead(trainable, provenance).map(warning => warning.message) : []
+    const dead = await deadOf(base)
     const { model, warnings = [] } = await make(base)
     return { model, warnings: [...warnings, ...dead], reference: baseWithin(model, trainable, copiesBase) }
   }

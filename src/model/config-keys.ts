@@ -26,6 +26,7 @@ const handled = [
   'torch_dtype',
   'bos_token_id',
   'eos_token_id',
+  'pad_token_id',
   'llama_pro',
 ]
 
@@ -65,7 +66,7 @@ const harmless = new Set([
   ],
   ...['_attn_implementation', 'attn_implementation', '_attn_implementation_autoset', '_flash_attn_2_enabled'],
   ...['output_attentions', 'output_hidden_states', 'return_dict', 'torchscript', 'tf_legacy_loss', 'use_return_dict'],
-  ...['id2label', 'label2id', 'num_labels', 'problem_type', 'pad_token_id', 'sep_token_id', 'unk_token_id'],
+  ...['id2label', 'label2id', 'num_labels', 'problem_type', 'sep_token_id', 'unk_token_id'],
   ...['decoder_start_token_id', 'forced_bos_token_id', 'forced_eos_token_id', 'bad_words_ids', 'suppress_tokens'],
   ...[
     'begin_suppress_tokens',
@@ -88,6 +89,7 @@ const neutral: { keys: string[]; values: unknown[]; reason: string }[] = [
     values: [],
     reason: 'the weights are quantized; use a checkpoint in float32, float16 or bfloat16',
   },
+  { keys: ['is_causal'], values: [true], reason: 'expected true or false' },
   {
     keys: ['pretraining_tp'],
     values: [1],
@@ -181,6 +183,11 @@ const neutral: { keys: string[]; values: unknown[]; reason: string }[] = [
 
 const neutralByKey = new Map(neutral.flatMap(entry => entry.keys.map(key => [key, entry] as const)))
 
+/** Keys whose false, unlike that of most, switches something on. */
+const notOff: Record<string, string> = {
+  is_causal: 'every token would attend to all others; this decoder is causal, and so is its loss',
+}
+
 /** Null, false, zero, and empty text, list or object: values that switch an unknown feature off. */
 function isOff(value: unknown): boolean {
   if (value === null || value === false || value === 0 || value === '') return true
@@ -198,6 +205,9 @@ export function checkConfigKeys(raw: Record<string, unknown>, modelType: ModelTy
   // transformers always gives Qwen2 its q/k/v biases and never reads this key
   if (modelType === 'qwen2') known.add('attention_bias')
   for (const [key, value] of Object.entries(raw)) {
+    const inverted = value === false ? notOff[key] : undefined
+    if (inverted !== undefined)
+      throw new LabError('CONFIG_UNSUPPORTED', `${where}: "${key}": false is not supported: ${inverted}.`)
     if (known.has(key) || harmless.has(key) || isOff(value)) continue
     const entry = neutralByKey.get(key)
     if (entry?.values.includes(value)) continue

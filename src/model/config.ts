@@ -51,6 +51,8 @@ export interface ModelConfig {
   dtype: 'float32' | 'float16' | 'bfloat16'
   bosTokenId: number | null
   eosTokenIds: number[]
+  /** The token whose embedding is not trained from the input side (`padding_idx` of torch's Embedding); a tied head trains it still. */
+  padTokenId: number | null
   /** config.json as read, so that unknown harmless keys survive a save; `{}` for a model made here. */
   raw: Record<string, unknown>
 }
@@ -182,6 +184,15 @@ function parseHeads(fields: Fields, family: Family, hiddenSize: number) {
   return { numAttentionHeads, numKeyValueHeads, headDim }
 }
 
+/** As torch's Embedding reads it: a negative id counts from the end of the vocabulary (early conversions of Llama have -1). */
+function parsePadding(fields: Fields, vocabSize: number): number | null {
+  const id = fields.raw['pad_token_id'] ?? null
+  if (id === null) return null
+  if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < -vocabSize || id >= vocabSize)
+    throw badField(fields, 'pad_token_id', `a token id below ${vocabSize}`, id)
+  return id < 0 ? vocabSize + id : id
+}
+
 function parseBiases(fields: Fields, modelType: ModelType) {
   const readsAttentionBias = modelType === 'llama' || modelType === 'qwen3'
   const attentionBias = readsAttentionBias && flag(fields, 'attention_bias', false)
@@ -236,6 +247,7 @@ export function parseModelConfig(json: unknown, where = 'config.json'): ModelCon
     dtype: parseDtype(fields),
     bosTokenId: tokenId(fields, 'bos_token_id', vocabSize, family.bosTokenId),
     eosTokenIds: tokenIds(fields, 'eos_token_id', vocabSize, family.eosTokenIds),
+    padTokenId: parsePadding(fields, vocabSize),
     raw: json,
   }
 }

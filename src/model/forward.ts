@@ -71,7 +71,8 @@ export function forward(
   const [B, T] = ids.shape as [number, number]
   const { gates, rematBlocks = false, caches } = options
   const step: Step = { config, weights, B, T, start: caches?.start ?? null, ...rotation(config, T, caches) }
-  let x = cast(lookup(weights('model.embed_tokens.weight'), reshape(ids, [B * T])), 'f32')
+  const paddingId = config.padTokenId
+  let x = cast(lookup(weights('model.embed_tokens.weight'), reshape(ids, [B * T]), { paddingId }), 'f32')
   const stream = [x]
   const middle: Tensor[] = []
   const written: LayerCache[] = []

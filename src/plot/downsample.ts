@@ -7,7 +7,7 @@ export interface SampleOptions {
   method: 'minMax' | 'lttb'
 }
 
-type Values = readonly Value[]
+type Values = ArrayLike<Value>
 
 /**
  * The indices of the points to draw, rising, at most `maxPoints`: the first and last point are kept, with `minMax` the lowest and highest

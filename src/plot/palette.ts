@@ -44,31 +44,50 @@ const known: [pattern: RegExp, color: ColorName][] = [
 
 /**
  * A colour for each name. A known name (general, code, math, expansion, full, lora, ...) takes its own; another takes one that its
- * hash chooses among those left, so that it keeps the colour from figure to figure. The eighth takes the ink; beyond it colours repeat.
+ * hash chooses among those left, so that it keeps the colour from figure to figure. The eighth takes the ink; beyond it colours repeat,
+ * each as often as the others. Names are served in alphabetical order, so that the colours do not depend on which was found first.
  */
 export function assignColors(names: readonly string[]): Map<string, ColorName> {
+  const sorted = [...new Set(names)].sort()
   const colors = new Map<string, ColorName>()
-  const used = new Set<ColorName>()
+  const used = new Map<ColorName, number>()
   const take = (name: string, color: ColorName) => {
     colors.set(name, color)
-    used.add(color)
+    used.set(color, (used.get(color) ?? 0) + 1)
   }
-  for (const name of names) {
+  for (const name of sorted) {
     const color = known.find(([pattern]) => pattern.test(name))?.[1]
     if (color && !used.has(color)) take(name, color)
   }
-  for (const name of names) if (!colors.has(name)) take(name, hashedColor(name, used))
+  for (const name of sorted) if (!colors.has(name)) take(name, hashedColor(name, used))
   return colors
 }
 
 /** Colours that belong to known names, and yellow, are given to strangers only when the others are gone. */
-function hashedColor(name: string, used: Set<ColorName>): ColorName {
+function hashedColor(name: string, used: ReadonlyMap<ColorName, number>): ColorName {
   const reserved = new Set<ColorName>([...known.map(([, color]) => color), 'yellow'])
-  const free = hues.filter(color => !used.has(color))
-  const preferred = free.filter(color => !reserved.has(color))
-  const ink: ColorName[] = used.has('ink') ? [] : ['ink']
-  const choices = [preferred, free, ink, hues].find(list => list.length > 0)!
-  return choices[Number(keyOf(name) % BigInt(choices.length))]!
+  const all: ColorName[] = [...hues, 'ink']
+  const fewest = Math.min(...all.map(color => used.get(color) ?? 0))
+  const left = all.filter(color => (used.get(color) ?? 0) === fewest)
+  const choices = [
+    left.filter(color => color !== 'ink' && !reserved.has(color)),
+    left.filter(color => color !== 'ink'),
+    left,
+  ]
+  const first = choices.find(list => list.length > 0)!
+  return first[Number(keyOf(name) % BigInt(first.length))]!
+}
+
+/** How runs of the same colour are told apart: by the dash, which is solid for the first of each colour. */
+export function dashesOf(colors: ReadonlyMap<string, ColorName>): Map<string, Dash> {
+  const seen = new Map<ColorName, number>()
+  return new Map(
+    [...colors].sort().map(([name, color]) => {
+      const before = seen.get(color) ?? 0
+      seen.set(color, before + 1)
+      return [name, dashes[before % dashes.length]!]
+    }),
+  )
 }
 
 const dashes: Dash[] = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot']

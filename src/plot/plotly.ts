@@ -159,12 +159,18 @@ function rangeOf({ min, max, scale }: Axis): Json {
   return fixed(max) ? { autorangeoptions: { clipmax: max, include: max } } : {}
 }
 
+/** The unit of a long label has a line of its own: plotly.js cuts what is longer than the axis. */
+function titleText(axis: Axis): string {
+  const whole = safe(axisTitle(axis))
+  return axis.unit !== null && whole.length > 40 ? `${safe(axis.label)}<br>(${safe(axis.unit)})` : whole
+}
+
 function axisLayout(axis: Axis, zeroLine: boolean, theme: Theme): Json {
   const { grid, axis: line } = surfaces[theme]
   const log = axis.scale === 'log'
   const names = axis.categories && { tickvals: axis.categories.map((_, i) => i), ticktext: axis.categories.map(safe) }
   return {
-    title: { text: safe(axisTitle(axis)), standoff: 8 },
+    title: { text: titleText(axis), standoff: 8, font: { size: 12 } },
     type: log ? 'log' : 'linear',
     gridcolor: grid,
     linecolor: line,

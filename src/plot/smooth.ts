@@ -6,13 +6,20 @@ import { drawable, type Value } from './figure.js'
  * A missing value stays missing and does not move the average.
  * @param beta weight of the past in [0, 1); 0 gives the values themselves
  */
-export function smooth(numbers: readonly Value[], beta: number): Value[] {
+export function smooth(numbers: ArrayLike<Value>, beta: number): Value[] {
   let average = 0
   let weight = 0
-  return numbers.map(value => {
-    if (!drawable(value)) return null
+  // a plain loop over the values as they lie: long curves are smoothed at every redraw
+  const smoothed = new Array<Value>(numbers.length)
+  for (let i = 0; i < smoothed.length; i++) {
+    const value = numbers[i]
+    if (!drawable(value)) {
+      smoothed[i] = null
+      continue
+    }
     average = beta * average + (1 - beta) * value
     weight = beta * weight + (1 - beta)
-    return average / weight
-  })
+    smoothed[i] = average / weight
+  }
+  return smoothed
 }

@@ -7,7 +7,7 @@ import { ones, zeros } from './ops/movement.js'
 import { equalShapes, formatShape, sizeOf } from './shape.js'
 
 /**
- * Gradients of a scalar by each of `wrt`, as new graph. Only what leads from `wrt` to the loss is differentiated:
+ * Gradients of a scalar by each of `wrt`, as new graph, in f32 whatever the dtype of the tensor. Only what leads from `wrt` to the loss is differentiated:
  * frozen inputs cost nothing, and the backward pass stops at the lowest tensor of `wrt`. A tensor that the loss does not
  * depend on gets zeros.
  * @throws LabError SHAPE when the loss is not a scalar; NO_GRADIENT when the path holds an op without a gradient

@@ -46,6 +46,22 @@ export function arrayNameOf(dtype: DType): string {
   return arrayNames[dtype]
 }
 
+const wholeRanges: Partial<Record<DType, readonly [number, number]>> = {
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+  bool: [0, 1],
+  u8: [0, 255],
+}
+
+/** Refuses a number that elements of the type cannot be. @param what where it came from, for the error @throws LabError DTYPE */
+export function checkElement(what: string, value: number, dtype: DType): void {
+  const range = wholeRanges[dtype]
+  if (!range || (Number.isInteger(value) && range[0] <= value && value <= range[1])) return
+  throw new LabError(
+    'DTYPE',
+    `${what}: expected a whole number from ${range[0]} to ${range[1]} for ${dtype}, got ${value}; round it, or cast() the other operand to f32`,
+  )
+}
+
 /** Whether an array holds elements of that type. Engines take bytes as they are: i32 read as f32 would be other numbers. */
 export function isArrayOf(dtype: DType, array: HostArray): boolean {
   return array[Symbol.toStringTag] === arrayNames[dtype]

@@ -91,6 +91,8 @@ export interface Engine {
   readonly precision?: Precision
   /** Why the engine can compute no more: it has failed for good or was disposed; null while it can. */
   readonly ended: LabError | null
+  /** Whether variables of f16 and bf16 take the room of f32 here (default: they take 2 bytes an element). */
+  readonly widensHalf?: boolean
   /** Composite ops that this engine runs itself. */
   readonly nativeOps: ReadonlySet<string>
   createVariable(spec: TensorSpec, init: VariableInit): number
@@ -99,6 +101,8 @@ export interface Engine {
   disposeVariable(variable: number): void
   /** Compiles a program; resolves to its handle. */
   load(spec: ProgramSpec, key: string): Promise<number>
+  /** Frees a program, for all that have its handle; runs that were asked for before it still end. */
+  unload(program: number): void
   /** Runs a program once; resolves to its outputs, which the caller owns. */
   run(
     program: number,

@@ -1,4 +1,5 @@
 /** Gradients of the plain ops. Each rule returns one gradient an input, summed back where the input was broadcast. */
+import { isFloat } from './dtype.js'
 import { defineVjp, type Tensor, type VjpContext } from './graph.js'
 import {
   abs,
@@ -76,8 +77,9 @@ binary(
 )
 binary(
   'pow',
-  (g, a, b) => mul(g, mul(b, pow(a, sub(b, 1)))),
-  (g, a, _b, y) => mul(g, mul(y, log(a))),
+  // x^0 is 1 everywhere, so its slope is 0 at 0 too, where 0 * 0^-1 would be NaN; likewise 0^b for all b > 0
+  (g, a, b) => mul(g, mul(b, pow(a, where(equal(b, 0), 1, sub(b, 1))))),
+  (g, a, _b, y) => where(equal(a, 0), 0, mul(g, mul(y, log(a)))),
 )
 // a tie gives the whole gradient to the first operand, so that the two shares always add up to g
 binary(
@@ -101,7 +103,8 @@ defineVjp('where', ({ grads, inputs, needs }) => {
   ]
 })
 
-unary('cast', (g, x) => (x.dtype === 'i32' || x.dtype === 'bool' ? null : cast(g, x.dtype)))
+// gradients are f32 whatever they belong to: 16 bits are for storage, and sums of gradients need more
+unary('cast', (g, x) => (isFloat(x.dtype) ? g : null))
 unary('reshape', (g, x) => reshape(g, x.shape))
 unary('expand', (g, x) => sumTo(g, x.shape))
 unary('slice', (g, x, _y, { attrs }) => {
@@ -150,10 +153,12 @@ defineVjp('matmul', ({ grads, inputs, attrs, needs }) => {
   return [needs[0] ? sumTo(da(), a.shape) : null, needs[1] ? sumTo(db(), b.shape) : null]
 })
 
-defineVjp('gather', ({ grads, inputs }) => {
+defineVjp('gather', ({ grads, inputs, attrs }) => {
   const [table, ids] = inputs as [Tensor, Tensor]
   const width = stridesOf(table.shape)[0]!
-  const rows = reshape(grads[0]!, [-1, width])
+  const all = reshape(grads[0]!, [-1, width])
+  const paddingId = attrs['paddingId'] as number | undefined
+  const rows = paddingId === undefined ? all : where(equal(reshape(ids, [-1, 1]), paddingId), 0, all)
   return [reshape(scatterAdd(reshape(ids, [-1]), rows, table.shape[0]!), table.shape), null]
 })
 defineVjp('scatterAdd', ({ grads, inputs }) => [null, gather(grads[0]!, inputs[0]!)])

@@ -1,5 +1,5 @@
 import { LabError } from '../util/errors.js'
-import { arrayNameOf, type DType, type HostArray, hostArray, isArrayOf } from './dtype.js'
+import { arrayNameOf, checkElement, type DType, type HostArray, hostArray, isArrayOf } from './dtype.js'
 import { apply, defineOp, makeNode, Tensor } from './graph.js'
 import { f32ToBf16, f32ToF16 } from './half.js'
 import { formatShape, type Shape, sizeOf } from './shape.js'
@@ -21,8 +21,9 @@ defineOp({ name: 'data', infer: () => [] })
 defineOp({ name: 'input', infer: () => [] })
 defineOp({ name: 'variable', infer: () => [] })
 
-/** A scalar constant, part of the graph's structure. */
+/** A scalar constant, part of the graph's structure. @throws LabError DTYPE for a number that the dtype cannot hold */
 export function scalar(value: number, dtype: DType = 'f32'): Tensor {
+  checkElement('scalar', value, dtype)
   return apply(scalarOp, [], { value, dtype })
 }
 

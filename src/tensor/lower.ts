@@ -3,6 +3,7 @@ import { sha256 } from '../util/canonical-json.js'
 import { internal } from '../util/errors.js'
 import type { HostArray } from './dtype.js'
 import { type Attrs, type Node, opDef, type Tensor, type TensorSpec } from './graph.js'
+import { spelledJson } from './spelled.js'
 import { substitute } from './substitute.js'
 
 /** One op of a lowered program; values are numbers. */
@@ -31,8 +32,8 @@ export interface Lowered {
   readonly spec: ProgramSpec
   /** Hash of the structure: equal keys mean the same program. */
   readonly key: string
-  /** Host data of the inputs that are leaves of the graph, by input name. */
-  readonly data: ReadonlyMap<string, HostArray>
+  /** Host data of the inputs that are leaves of the graph, by value. */
+  readonly data: ReadonlyMap<number, HostArray>
   /** The variable object of each slot. */
   readonly variables: readonly object[]
 }
@@ -57,7 +58,7 @@ class Lowering {
   readonly #inputs: { name: string; value: number }[] = []
   readonly #slots: number[] = []
   readonly #variables: object[] = []
-  readonly #data = new Map<string, HostArray>()
+  readonly #data = new Map<number, HostArray>()
   readonly #done = new Map<Node, readonly number[]>()
   readonly #merged = new Map<string, readonly number[]>()
 
@@ -77,7 +78,7 @@ class Lowering {
       outputs: results,
       updates: written,
     }
-    return { spec, key: sha256(JSON.stringify(spec)), data: this.#data, variables: this.#variables }
+    return { spec, key: sha256(spelledJson(spec)), data: this.#data, variables: this.#variables }
   }
 
   #slotOf(variable: Tensor): number {
@@ -119,7 +120,7 @@ class Lowering {
   #emit(node: Node): readonly number[] {
     if (node.payload) return [this.#leaf(node)]
     const inputs = node.inputs.map(t => this.#done.get(t.node)![t.index]!)
-    const key = `${node.op} ${inputs.join()} ${JSON.stringify(node.attrs)}`
+    const key = `${node.op} ${inputs.join()} ${spelledJson(node.attrs)}`
     const equal = this.#merged.get(key)
     if (equal) return equal
     const outputs = node.outputs.map(spec => this.#newValue(spec))
@@ -139,8 +140,8 @@ class Lowering {
     }
     if (payload?.kind !== 'data' && payload?.kind !== 'input') throw internal(`a leaf without a payload: ${node.op}`)
     const name = payload.kind === 'input' ? payload.name : `data.${this.#data.size}`
-    if (payload.kind === 'data') this.#data.set(name, payload.data)
     const value = this.#newValue(node.outputs[0]!)
+    if (payload.kind === 'data') this.#data.set(value, payload.data)
     this.#inputs.push({ name, value })
     return value
   }

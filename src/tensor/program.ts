@@ -1,8 +1,10 @@
 import { internal, LabError } from '../util/errors.js'
 import { didYouMean } from '../util/nearest.js'
-import { arrayNameOf, type HostArray, isArrayOf } from './dtype.js'
+import { arrayNameOf, checkElement, type DType, type HostArray, isArrayOf } from './dtype.js'
 import { defaultEngine, type Engine } from './engine.js'
 import type { Tensor, TensorSpec } from './graph.js'
+import { toHost } from './leaf.js'
+import { holdProgram, type LoadedProgram } from './loaded-programs.js'
 import { type Lowered, lower } from './lower.js'
 import { formatShape, sizeOf } from './shape.js'
 import { Variable } from './variable.js'
@@ -19,12 +21,14 @@ export interface ProgramDefinition<Name extends string> {
 /** Values for the placeholders of a program: host arrays, or a number for a scalar. */
 export type ProgramInputs = Readonly<Record<string, HostArray | number>>
 
+const dropped = new FinalizationRegistry<LoadedProgram>(held => held.release())
+
 /** A graph compiled for one engine, to be run many times. */
 export class Program<Name extends string = string> {
   readonly #names: readonly Name[]
   readonly #lowered: Lowered
   readonly #engine: Engine
-  #handle: Promise<number> | null = null
+  #held: LoadedProgram | null = null
 
   constructor({ outputs, updates = [], engine }: ProgramDefinition<Name>) {
     this.#names = Object.keys(outputs) as Name[]
@@ -50,9 +54,9 @@ export class Program<Name extends string = string> {
    */
   async run(inputs: ProgramInputs = {}, options: { signal?: AbortSignal } = {}): Promise<Record<Name, HostArray>> {
     const { spec, data, variables } = this.#lowered
-    const given = spec.inputs.map(({ name, value }) => data.get(name) ?? hostValue(name, inputs, spec.values[value]!))
+    const given = spec.inputs.map(({ name, value }) => data.get(value) ?? hostValue(name, inputs, spec.values[value]!))
+    const names = spec.inputs.filter(({ value }) => !data.has(value)).map(({ name }) => name)
     for (const name of Object.keys(inputs)) {
-      const names = spec.inputs.map(i => i.name)
       if (!names.includes(name))
         throw new LabError('INPUT', `the program has no input "${name}".${didYouMean(name, names)}`)
     }
@@ -61,15 +65,26 @@ export class Program<Name extends string = string> {
     return Object.fromEntries(this.#names.map((name, i) => [name, results[i]!])) as Record<Name, HostArray>
   }
 
+  /**
+   * Lets the engine free the compiled form when it needs the room; a later run compiles it anew. A program that is dropped
+   * without this is let go by the garbage collector.
+   */
+  dispose(): void {
+    if (!this.#held) return
+    dropped.unregister(this)
+    this.#held.release()
+    this.#held = null
+  }
+
   #loaded(): Promise<number> {
-    if (this.#handle) return this.#handle
-    const handle = this.#engine.load(this.#lowered.spec, this.#lowered.key)
-    this.#handle = handle
-    // what failed once (no memory left) may work when it is asked for again
-    handle.catch(() => {
-      this.#handle = null
+    if (this.#held) return this.#held.handle
+    const held = holdProgram(this.#engine, this.#lowered)
+    this.#held = held
+    dropped.register(this, held, this)
+    held.handle.catch(() => {
+      if (this.#held === held) this.dispose()
     })
-    return handle
+    return held.handle
   }
 }
 
@@ -81,8 +96,13 @@ export function compile<Name extends string>(definition: ProgramDefinition<Name>
 /** The elements of several tensors, computed together. */
 export async function realize(tensors: readonly Tensor[], { engine }: { engine?: Engine } = {}): Promise<HostArray[]> {
   const outputs = Object.fromEntries(tensors.map((t, i) => [String(i), t]))
-  const results = await compile({ outputs, ...(engine ? { engine } : {}) }).run()
-  return tensors.map((_, i) => results[String(i)]!)
+  const program = compile({ outputs, ...(engine ? { engine } : {}) })
+  try {
+    const results = await program.run()
+    return tensors.map((_, i) => results[String(i)]!)
+  } finally {
+    program.dispose()
+  }
 }
 
 function checkUpdate(variable: Variable, value: Tensor): Tensor {
@@ -118,8 +138,7 @@ function hostValue(name: string, inputs: ProgramInputs, spec: TensorSpec): HostA
   if (value === undefined) {
     throw new LabError('INPUT', `the program needs input "${name}" (${spec.dtype} ${formatShape(spec.shape)})`)
   }
-  const array =
-    typeof value === 'number' ? (spec.dtype === 'i32' ? Int32Array.of(value) : Float32Array.of(value)) : value
+  const array = typeof value === 'number' ? scalarArray(name, value, spec.dtype) : value
   const expected = `input "${name}": expected ${spec.dtype} ${formatShape(spec.shape)}`
   if (array.length !== sizeOf(spec.shape)) throw new LabError('INPUT', `${expected}, got ${array.length} elements`)
   if (!isArrayOf(spec.dtype, array)) {
@@ -127,4 +146,9 @@ function hostValue(name: string, inputs: ProgramInputs, spec: TensorSpec): HostA
     throw new LabError('INPUT', `${expected} as a ${arrayNameOf(spec.dtype)}, got a ${came}`)
   }
   return array
+}
+
+function scalarArray(name: string, value: number, dtype: DType): HostArray {
+  checkElement(`input "${name}"`, value, dtype)
+  return toHost([value], dtype)
 }

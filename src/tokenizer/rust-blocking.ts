@@ -2,13 +2,20 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } f
 import { LabError } from '../util/errors.js'
 import { spawnWorker } from '../util/worker.js'
 
-/** What the thread answers: the ids, or the message of its error. */
-export type BlockingAnswer = { ids: Int32Array } | { error: string }
+/** What the thread is asked. */
+export interface BlockingRequest {
+  number: number
+  text: string
+  addSpecialTokens: boolean
+}
+
+/** What the thread answers to the request of that number: the ids, or the message of its error. */
+export type BlockingAnswer = { number: number } & ({ ids: Int32Array } | { error: string })
 
 /** What the thread is started with. */
 export interface BlockingWorkerData {
   port: MessagePort
-  /** Set to 1 and notified when an answer lies in the port. */
+  /** Set to 1 and notified after each answer has been put into the port. */
   signal: Int32Array
   json: string
 }
@@ -26,6 +33,7 @@ const orphans = new FinalizationRegistry<Worker>(worker => void worker.terminate
 export class BlockingEncoder {
   readonly #signal = new Int32Array(new SharedArrayBuffer(4))
   readonly #port: MessagePort
+  #number = 0
 
   constructor(owner: object, json: string) {
     const { port1, port2 } = new MessageChannel()
@@ -40,14 +48,29 @@ export class BlockingEncoder {
     orphans.register(owner, worker)
   }
 
-  encode(text: string, addSpecialTokens: boolean): Int32Array {
-    Atomics.store(this.#signal, 0, 0)
-    this.#port.postMessage({ text, addSpecialTokens })
-    Atomics.wait(this.#signal, 0, 0, TIMEOUT_MS)
-    const answer = receiveMessageOnPort(this.#port)?.message as BlockingAnswer | undefined
-    if (!answer) throw failed(`no answer within ${TIMEOUT_MS / 1000} s`)
+  /** @throws LabError `TOKENIZER_ENGINE` when the engine fails or takes longer than `timeoutMs` */
+  encode(text: string, addSpecialTokens: boolean, timeoutMs: number = TIMEOUT_MS): Int32Array {
+    const number = ++this.#number
+    this.#port.postMessage({ number, text, addSpecialTokens } satisfies BlockingRequest)
+    const answer = this.#answerTo(number, performance.now() + timeoutMs)
+    if (!answer) throw failed(`no answer within ${timeoutMs / 1000} s`)
     if ('error' in answer) throw failed(answer.error)
     return answer.ids
+  }
+
+  /** Drops the answers to earlier requests, which were given up; null when none to this one has come by the deadline. */
+  #answerTo(number: number, deadlineMs: number): BlockingAnswer | null {
+    for (;;) {
+      // before the port is looked into, so that an answer that comes after ends the wait
+      Atomics.store(this.#signal, 0, 0)
+      for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port)) {
+        const answer = next.message as BlockingAnswer
+        if (answer.number === number) return answer
+      }
+      const leftMs = deadlineMs - performance.now()
+      if (leftMs <= 0) return null
+      Atomics.wait(this.#signal, 0, 0, leftMs)
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { freemem } from 'node:os'
+import { freemem, totalmem } from 'node:os'
 import type { Model } from '../model/model.js'
 import type { EngineMemory } from '../tensor/engine.js'
 import type { Program } from '../tensor/program.js'
@@ -89,7 +89,7 @@ export function checkMemory(estimate: MemoryEstimate, { availableBytes, where }:
   if (estimate.totalBytes <= availableBytes) return
   throw new LabError(
     'MEMORY',
-    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} ${where}: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, frozenWeights: source or int4, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), or take a smaller model (weights ${formatBytes(estimate.weightBytes)})`,
+    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} ${where}: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, frozenWeights: source or int4, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), take a smaller model (weights ${formatBytes(estimate.weightBytes)}), or say with --memory how much the run may hold if that is more`,
   )
 }
 
@@ -109,10 +109,16 @@ export interface Room {
   readonly where: string
 }
 
-/** What is held already, and what the device, or the machine and a limit on the process, still give. */
-export function roomFor({ residentBytes, freeBytes, where }: LoadedMemory): Room {
+/**
+ * What is held already, and what the device, or the machine and a limit on the process, still give.
+ * @param allowedBytes what the run may hold in all, by the user's word, in place of what is found
+ */
+export function roomFor({ residentBytes, freeBytes, where }: LoadedMemory, allowedBytes?: number): Room {
+  if (allowedBytes !== undefined) return { availableBytes: allowedBytes, where: 'allowed for this run' }
   if (freeBytes !== null) return { availableBytes: residentBytes + freeBytes, where }
-  const free = residentBytes + freemem()
+  // macOS counts as free only what holds nothing at all, a fraction of what it gives when asked. process.availableMemory() is
+  // no better there, and in a container it counts the cached pages of files as taken
+  const free = process.platform === 'darwin' ? totalmem() : residentBytes + freemem()
   const limit = process.constrainedMemory()
   return { availableBytes: limit > 0 ? Math.min(free, limit) : free, where }
 }

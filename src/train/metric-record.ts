@@ -31,8 +31,8 @@ export interface ProbeRecord extends RecordHead {
   lossNats: number
   bitsPerByte: number
   deltaNats: number
-  deltaLow: number
-  deltaHigh: number
+  deltaLow: number | null
+  deltaHigh: number | null
   klToBaseNats: number | null
   unshifted: number | null
   marginal: number | null
@@ -61,7 +61,8 @@ export interface GradientRecord extends RecordHead {
 
 /**
  * Anything else worth keeping: `resumed`; `overflow`, an optimizer step that loss scaling has skipped, with the `lossScale` of that step
- * and of the next (`nextLossScale`).
+ * and of the next (`nextLossScale`); `left-out`, with a checkpoint since whose predecessor input was left out (bad, filtered, of the
+ * probes): the counters of all `sources` since the start of the run, what was read ahead included.
  */
 export interface EventRecord extends RecordHead {
   kind: 'event'

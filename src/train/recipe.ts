@@ -19,6 +19,8 @@ import {
 const positive = z.number().positive()
 const count = z.number().int().positive()
 const ratio = z.number().min(0).max(1)
+/** Of a moving average: with 1 it would never move, and its correction divides by zero. */
+const decay = z.number().min(0).lt(1)
 
 const initSchema = z.strictObject({
   hiddenSize: count,
@@ -48,6 +50,7 @@ const dataSchema = z.strictObject({
   seqLen: count,
   /** Documents shuffled together. */
   windowDocs: count.default(2048),
+  /** What a shard with bad content does; one that cannot be reached (network, disk, access) always stops the run. */
   onBadShard: z.enum(['error', 'warn', 'skip']).default('error'),
   onBadDocument: z.enum(['error', 'warn', 'skip']).default('error'),
 })
@@ -55,7 +58,7 @@ const dataSchema = z.strictObject({
 const optimizerSchema = z.strictObject({
   /** Peak learning rate. The paper: 2e-4 for LLaMA2-7B, a tenth of it for Mistral-7B. */
   lr: positive.default(2e-4),
-  betas: z.tuple([ratio, ratio]).default([0.9, 0.95]),
+  betas: z.tuple([decay, decay]).default([0.9, 0.95]),
   eps: positive.default(1e-8),
   /** Decoupled, times the learning rate. */
   weightDecay: z.number().min(0).default(0.1),

@@ -57,9 +57,8 @@ export function checkNoRun(runDir: string): void {
   throw new LabError('RUN_EXISTS', `${runDir} already holds a run; continue it with --resume, or choose another --out`)
 }
 
-/** Creates a run directory with its run.json. @throws LabError RUN_EXISTS when it already holds a run */
-export function createRun(runDir: string, info: Record<string, unknown>): void {
-  checkNoRun(runDir)
+/** Makes a run directory with its run.json, or writes that anew. */
+export function writeRun(runDir: string, info: Record<string, unknown>): void {
   makeDirectories(runDir)
   writeFileAtomic(join(runDir, runFile), `${JSON.stringify(info, null, 2)}\n`)
 }
@@ -120,16 +119,43 @@ export interface LoadedCheckpoint {
   read(name: string): Promise<Float32Array>
 }
 
-/** The newest complete checkpoint, or null when there is none yet. */
+/**
+ * The newest complete checkpoint, or null when there is none yet.
+ * @throws LabError CHECKPOINT when it is damaged or of another version; an older one is never taken unasked
+ */
 export async function readCheckpoint(runDir: string): Promise<LoadedCheckpoint | null> {
-  const step = checkpointSteps(runDir).at(-1)
+  const steps = checkpointSteps(runDir)
+  const step = steps.at(-1)
   if (step === undefined) return null
   const folder = join(runDir, 'checkpoints', `step-${step}`)
-  const state = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) as CheckpointState
-  const file = await readSafetensors(join(folder, 'state.safetensors'))
-  const read = async (name: string) => {
-    const bytes = await readTensor(tensorSource(file, name))
-    return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+  try {
+    const state = parseState(readFileSync(join(folder, 'state.json'), 'utf8'), step)
+    const file = await readSafetensors(join(folder, 'state.safetensors'))
+    const read = async (name: string) => {
+      const bytes = await readTensor(tensorSource(file, name))
+      return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+    }
+    return { state, names: [...file.tensors.keys()], read }
+  } catch (cause) {
+    const earlier = steps.at(-2)
+    const next = earlier === undefined ? 'begin the run again' : `go on from step ${earlier}`
+    throw new LabError(
+      'CHECKPOINT',
+      `the newest checkpoint of the run cannot be read: ${folder}: ${messageOf(cause)}; remove ${folder} to ${next}`,
+      { cause },
+    )
   }
-  return { state, names: [...file.tensors.keys()], read }
+}
+
+function parseState(text: string, step: number): CheckpointState {
+  let state: Partial<CheckpointState> | null
+  try {
+    state = JSON.parse(text) as Partial<CheckpointState> | null
+  } catch (cause) {
+    throw new LabError('CHECKPOINT', `state.json is not JSON: ${messageOf(cause)}`, { cause })
+  }
+  if (state?.version !== 1)
+    throw new LabError('CHECKPOINT', `state.json: expected version 1, got ${JSON.stringify(state?.version)}`)
+  if (state.step !== step) throw new LabError('CHECKPOINT', `state.json: expected step ${step}, got ${state.step}`)
+  return state as CheckpointState
 }

@@ -2,11 +2,13 @@
 
 import { setImmediate } from 'node:timers/promises'
 import type { TensorEntry } from '../checkpoint/write.js'
+import { leftOutText } from '../data/left-out.js'
 import type { Batch, Loader } from '../data/loader.js'
 import type { Model } from '../model/model.js'
 import type { HostArray } from '../tensor/dtype.js'
 import { Emitter } from '../util/emitter.js'
 import { LabError } from '../util/errors.js'
+import { untilAborted } from '../util/until-aborted.js'
 import { MIN_LOSS_SCALE } from './loss-scale.js'
 import type { MetricInput, MetricRecord } from './metric-record.js'
 import type { MetricsWriter } from './metrics.js'
@@ -57,6 +59,8 @@ export class Trainer {
   readonly #options: TrainerOptions
   readonly #position: Position
   #lastData: unknown = null
+  /** What the newest record of it says. */
+  #leftOut = ''
   /** The step that the newest checkpoint holds. */
   #saved: number
 
@@ -71,8 +75,8 @@ export class Trainer {
   }
 
   /**
-   * Trains to the last step. When the signal aborts, the current step ends, a checkpoint is written, and `interrupted`
-   * returned; before the first step there is nothing to write.
+   * Trains to the last step. When the signal aborts, the current step ends (one that waits for data is given up), a checkpoint
+   * is written, and `interrupted` returned; before the first step there is nothing to write. It is written too when the data fail.
    */
   async run(signal?: AbortSignal): Promise<'done' | 'interrupted'> {
     const { recipe } = this.#options
@@ -80,11 +84,13 @@ export class Trainer {
     if (position.step === 0 && this.#options.metrics.last === null) await this.#measure()
     while (position.step < recipe.steps) {
       await this.#options.beforeStep?.()
-      if (signal?.aborted) {
-        if (this.#saved !== position.step) await this.#checkpoint()
+      const started = performance.now()
+      const batches = signal?.aborted ? null : await this.#batches(signal)
+      if (batches === null) {
+        await this.#saveSteps()
         return 'interrupted'
       }
-      await this.#step()
+      await this.#step(batches, started)
       const isLast = position.step === recipe.steps
       if (isLast || position.step % recipe.probeEverySteps === 0) await this.#measure()
       const stop = signal?.aborted === true
@@ -94,11 +100,24 @@ export class Trainer {
     return 'done'
   }
 
-  async #step(): Promise<void> {
-    const { recipe, step, loader } = this.#options
-    const started = performance.now()
+  /** The batches of the next step; null when the signal aborts while they are waited for, which may be long on a bad network. */
+  async #batches(signal: AbortSignal | undefined): Promise<Batch[] | null> {
+    const { recipe, loader } = this.#options
     const batches: Batch[] = []
-    for (let i = 0; i < recipe.batch.gradAccumSteps; i++) batches.push(await loader.next())
+    try {
+      while (batches.length < recipe.batch.gradAccumSteps) batches.push(await untilAborted(loader.next(), signal))
+      return batches
+    } catch (error) {
+      if (signal?.aborted) return null
+      // the data failed and not the model: the steps up to here are good
+      await this.#saveSteps()
+      throw error
+    }
+  }
+
+  /** @param started when the step began to wait for its batches */
+  async #step(batches: readonly Batch[], started: number): Promise<void> {
+    const { recipe, step } = this.#options
     const lr = recipe.optimizer.lr * lrFactor(recipe.schedule, this.#position.step, recipe.steps)
     const result = await step.run(batches, lr, this.#position.step + 1)
     const { lossNats, gradNorm, gradNorms, lossScale } = result
@@ -151,6 +170,20 @@ export class Trainer {
     this.#position.seconds += (performance.now() - started) / 1000
   }
 
+  /** A checkpoint, unless the newest one holds all steps. */
+  async #saveSteps(): Promise<void> {
+    if (this.#saved !== this.#position.step) await this.#checkpoint()
+  }
+
+  /** Records what the sources have left out, when it is more than the last time. */
+  #recordLeftOut(): void {
+    const sources = this.#options.loader.report()
+    const leftOut = sources.flatMap(source => leftOutText(source) ?? []).join('\n')
+    if (leftOut !== this.#leftOut)
+      this.#write({ kind: 'event', ...this.#position, name: 'left-out', detail: { sources } })
+    this.#leftOut = leftOut
+  }
+
   async #checkpoint(): Promise<void> {
     const { runDir, recipe, recipeHash, metrics, step } = this.#options
     const state: CheckpointState = {
@@ -160,6 +193,7 @@ export class Trainer {
       data: this.#lastData,
       ...(step.lossScale ? { lossScale: step.lossScale } : {}),
     }
+    this.#recordLeftOut()
     metrics.sync()
     await writeCheckpoint(runDir, state, this.#tensors(), { keep: recipe.keepCheckpoints })
     this.#saved = this.#position.step

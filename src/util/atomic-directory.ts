@@ -1,12 +1,15 @@
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fsyncDirectory } from './atomic-file.js'
 import { LabError } from './errors.js'
 import { makeDirectories } from './make-directories.js'
+import { isAlive } from './process-alive.js'
 
 /**
  * Fills a new directory so that a reader (or a crash) sees all of it or nothing: `fill` writes into a temporary sibling
- * of `dir`, which is then renamed. With `overwrite` an existing directory is moved aside first and removed last.
+ * of `dir`, which is then renamed. With `overwrite` an existing directory is moved aside first and removed last. What a
+ * process that was killed has left beside `dir` is removed first; the old content, where it died before the new was in its place,
+ * is put back.
  *
  * @throws LabError OUTPUT_EXISTS when `dir` is there and `overwrite` is not set; whatever `fill` throws, in which case
  * nothing is left behind and an existing directory is as it was
@@ -17,6 +20,7 @@ export async function writeDirectoryAtomic<T>(
   { overwrite = false }: { overwrite?: boolean } = {},
 ): Promise<T> {
   const target = resolve(dir)
+  tidy(target)
   if (existsSync(target) && !overwrite)
     throw new LabError(
       'OUTPUT_EXISTS',
@@ -34,6 +38,20 @@ export async function writeDirectoryAtomic<T>(
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true })
     throw error
+  }
+}
+
+/** Clears away what writers of `target` have left that are gone. */
+function tidy(target: string): void {
+  const folder = dirname(target)
+  if (!existsSync(folder)) return
+  const prefix = `.${basename(target)}.`
+  for (const name of readdirSync(folder)) {
+    const [, kind, pid] = (name.startsWith(prefix) && /^(tmp|old)-(\d+)$/.exec(name.slice(prefix.length))) || []
+    if (pid === undefined || isAlive(Number(pid))) continue
+    const path = join(folder, name)
+    if (kind === 'old' && !existsSync(target)) renameSync(path, target)
+    else rmSync(path, { recursive: true, force: true })
   }
 }
 

@@ -46,7 +46,7 @@ export class BlockCache {
     if (content === null) return null
     const block = content.subarray(0, Math.max(0, content.byteLength - DIGEST_BYTES))
     if (!digestOf(block).equals(content.subarray(block.byteLength))) {
-      await rm(path, { force: true })
+      await rm(path, { force: true }).catch(() => null) // on a read-only disk it stays, and is no block the next time either
       return null
     }
     const now = new Date()
@@ -54,6 +54,7 @@ export class BlockCache {
     return new Uint8Array(block)
   }
 
+  /** @throws the error of the file system (a full or read-only disk); what was put before is whole */
   async put(key: string, block: Uint8Array): Promise<void> {
     const { directory, limitBytes } = this.#options
     makeDirectories(directory)

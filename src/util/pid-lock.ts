@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { makeDirectories } from './make-directories.js'
+import { isAlive } from './process-alive.js'
 import { sleep } from './retry.js'
 
 /** Who holds a lock, as written into the lock file. */
 export interface LockHolder {
   pid: number
+  /** When the process began, in the words of its system (Linux: clock ticks since boot); null where that cannot be had. */
+  started?: string | null
   threadId: number
   host: string
   /** Unique for every time a lock is taken. */
@@ -19,7 +23,7 @@ export interface PidLockOptions {
   signal?: AbortSignal
   /** Time between two looks at a lock that another holds (default 100). */
   pollMs?: number
-  /** A lock whose holder gave no sign of life for this long is stale, whatever its pid says (default 60,000). */
+  /** A lock of another machine whose holder gave no sign of life for this long is stale (default 60,000). */
   staleMs?: number
   /** Called once when the lock is held by another, with the holder (null when its file cannot be read). */
   onWait?: (holder: LockHolder | null) => void
@@ -35,7 +39,8 @@ const ownNonces = new Set<string>()
 /**
  * Runs `work` while holding the lock file `path`: one holder at a time over all processes and threads that use the same
  * path. The file is made with exclusive creation, holds the holder's pid, and is touched every few seconds. A lock is
- * stale, and broken, when its process is gone (same machine) or when it was not touched for `staleMs`.
+ * stale, and broken, when its process is gone; one of another machine, or of another thread, when it was not touched for
+ * `staleMs`. A process that is only stopped (Ctrl-Z) keeps its lock, as it will go on writing.
  */
 export async function withPidLock<T>(path: string, work: () => Promise<T>, options: PidLockOptions = {}): Promise<T> {
   const nonce = await acquire(path, options)
@@ -61,7 +66,8 @@ async function acquire(
   { signal, pollMs = 100, staleMs = 60_000, onWait }: PidLockOptions,
 ): Promise<string> {
   makeDirectories(dirname(path))
-  const holder: LockHolder = { pid: process.pid, threadId, host: hostname(), nonce: randomUUID() }
+  const { pid } = process
+  const holder: LockHolder = { pid, started: startOf(pid), threadId, host: hostname(), nonce: randomUUID() }
   ownNonces.add(holder.nonce) // before the file exists: whoever reads it must find the nonce here
   for (let waited = false; ; waited = true) {
     signal?.throwIfAborted()
@@ -94,24 +100,36 @@ async function readHolder(path: string): Promise<LockHolder | null> {
 /** Who holds a lock now, or null when nobody does: no file, or one that is stale (see {@link withPidLock}). */
 export async function lockHolder(path: string, staleMs = 60_000): Promise<LockHolder | null> {
   const holder = await readHolder(path)
-  if (!holder || leftBehind(holder)) return null
   const found = await stat(path).catch(() => null)
-  return found && Date.now() - found.mtimeMs < staleMs ? holder : null
+  return holder && found && !isStale(holder, { ageMs: Date.now() - found.mtimeMs, staleMs }) ? holder : null
 }
 
-function isAlive(pid: number): boolean {
+/** Of a process that has ended and whose parent has not asked how. */
+const ENDED = 'ended'
+
+/** When a process of this machine began, or {@link ENDED}; null where /proc does not tell. */
+function startOf(pid: number): string | null {
   try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // from the third field on: the second is the name in brackets and may hold anything
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' ? ENDED : (fields[19] ?? null)
+  } catch {
+    return null
   }
 }
 
-function leftBehind(holder: LockHolder): boolean {
-  if (holder.host !== hostname()) return false
-  if (holder.pid !== process.pid) return !isAlive(holder.pid)
-  return holder.threadId === threadId && !ownNonces.has(holder.nonce)
+/** Whether the process runs that took the lock, and not a later one of the same number. */
+function isRunning({ pid, started = null }: LockHolder): boolean {
+  const now = startOf(pid)
+  if (now === ENDED || !isAlive(pid)) return false
+  return now === null || started === null || now === started
+}
+
+function isStale(holder: LockHolder | null, { ageMs, staleMs }: { ageMs: number; staleMs: number }): boolean {
+  if (!holder || holder.host !== hostname()) return ageMs >= staleMs
+  if (holder.pid !== process.pid) return !isRunning(holder)
+  return holder.threadId === threadId ? !ownNonces.has(holder.nonce) : ageMs >= staleMs
 }
 
 /** Removes a stale lock; true when the lock may be tried again at once. */
@@ -122,7 +140,7 @@ async function breakIfStale(path: string, staleMs: number): Promise<boolean> {
     () => null,
   )
   if (touchedMs === null) return true
-  if (Date.now() - touchedMs < staleMs && !(holder && leftBehind(holder))) return false
+  if (!isStale(holder, { ageMs: Date.now() - touchedMs, staleMs })) return false
   // renamed before it is removed: of two processes that find it stale, one rename fails, and none removes a new lock
   const aside = `${path}.stale-${randomUUID()}`
   try {

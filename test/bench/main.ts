@@ -57,7 +57,7 @@ const { values, positionals } = parseArgs({
   },
 })
 
-/** Seconds, tokens a second and memory of everyone, and how many times as fast as we they are. */
+/** Seconds, tokens a second, bytes and memory of everyone, and how many times as fast as we they are. */
 function report(measurements: readonly Measurement[]): string {
   const speed = (m: Measurement) => (m['tokensPerSecond'] as number | undefined) ?? 1 / (m['medianSeconds'] as number)
   const rows = measurements.map(m => {
@@ -65,9 +65,10 @@ function report(measurements: readonly Measurement[]): string {
     const time = m['medianSeconds'] === undefined ? '' : `${(1000 * (m['medianSeconds'] as number)).toFixed(1)} ms`
     const rate = m['tokensPerSecond'] === undefined ? '' : `${(m['tokensPerSecond'] as number).toFixed(1)} tokens/s`
     const rss = m['peakRssBytes'] === undefined ? '' : `${((m['peakRssBytes'] as number) / 1e6).toFixed(0)} MB`
-    return [m.what, m.who, time || rate, (speed(ours) / speed(m)).toFixed(2), rss, String(m.version)]
+    const bytes = m['medianBytes'] === undefined ? '' : `${m['medianBytes']} B, at most ${m['largestBytes']} B`
+    return [m.what, m.who, time || rate, bytes, (speed(ours) / speed(m)).toFixed(2), rss, String(m.version)]
   })
-  return formatTable(['what', 'who', 'median', 'our speed / theirs', 'peak memory', 'version'], rows)
+  return formatTable(['what', 'who', 'median', 'written', 'our speed / theirs', 'peak memory', 'version'], rows)
 }
 
 async function main(): Promise<void> {

@@ -4,11 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { loadCompiler } from '../../kernel/evaluator/compiler-host.js'
+import { emptyBuffer, withText } from '../../repl/editor/buffer.js'
+import { emptyPrompt, type PromptState, suggestionOf } from '../../repl/editor/prompt.js'
+import { describeSession } from '../../repl/terminal/describe-session.js'
 import { Screen } from '../../repl/terminal/screen.js'
+import { highlight } from '../../repl/ui/highlight.js'
 import type { InkRenderer } from '../../repl/ui/ink-renderer.js'
 import { makeLook } from '../../repl/ui/look.js'
 import { frameOf, type View } from '../../repl/ui/view.js'
-import { formatBytes, formatCount, formatDuration, type MetricRecord, packageVersion } from '../../src/index.js'
+import { formatBytes, formatCount, formatDuration, Lab, type MetricRecord, packageVersion } from '../../src/index.js'
 import { benchPython } from './python.js'
 import type { Measurement } from './results.js'
 import { median } from './statistics.js'
@@ -41,8 +46,7 @@ function atTerminal(prompt: string, setup: [string, string][], keys: number, com
 
 export async function replSuite({ rounds }: { rounds: number }): Promise<Measurement[]> {
   build()
-  const open = join(mainFile, '..', '..', 'main.js')
-  const ours = [process.execPath, '-e', `import(${JSON.stringify(open)}).then(m => m.openRepl())`]
+  const ours = [process.execPath, mainFile, 'repl']
   const theirs = [benchPython(), '-m', 'IPython', '--no-banner']
   const prompts = { ours: [] as number[], ipython: [] as number[] }
   for (let round = 0; round < rounds; round++) {
@@ -84,45 +88,77 @@ function records(steps: number): MetricRecord[] {
   ])
 }
 
-/** Median bytes and milliseconds of the frames of a run of 150 steps with a key typed at each. */
+/** The demo with its new blocks, for what the status line says. */
+async function expandedDemo(): Promise<Lab> {
+  const lab = new Lab()
+  await lab.load('demo')
+  await lab.expand({ groups: 3 })
+  return lab
+}
+
+/** Earlier lines, as many as can be walked through; none of them begins as what is typed. */
+const entries = Array.from({ length: 5000 }, (_, i) => `const before${i} = lab.layers()`)
+
+/** What a frame may cost. */
+const most = { medianBytes: 1000, medianSeconds: 0.005 }
+
+/** Median bytes and milliseconds of the frames of a run of 150 steps with a key typed at each, from the key to the last byte. */
 async function frameCost(): Promise<{ medianSeconds: number; medianBytes: number; largestBytes: number }> {
   // the build, and React as the program loads it
   process.env['NODE_ENV'] = 'production'
   const built = join(mainFile, '..', '..', 'ui', 'ink-renderer.js')
   const { createInkRenderer } = (await import(built)) as { createInkRenderer: (first: View) => InkRenderer }
+  const ts = loadCompiler()
+  const shownRecords: MetricRecord[] = []
+  const all = records(150)
+  const lab = await expandedDemo()
+  const session = describeSession(lab)
+  const code = 'const counted = [1, 2, 3].map(value => value * 2) // '.padEnd(90, 'x')
+  const promptAt = (step: number) => ({ ...emptyPrompt, buffer: withText(emptyBuffer, code.slice(0, step % 90)) })
   const view = (step: number): View => ({
     columns: 100,
     rows: 40,
     look: makeLook({ color: true }),
     formats: { count: formatCount, bytes: formatBytes, duration: formatDuration },
-    prompt: { text: 'x'.repeat(step % 70), cursor: step % 70, label: 'In [7]: ', suggestion: '', spans: [] },
+    prompt: promptView(promptAt(step)),
     menu: null,
     about: '',
     search: null,
-    run: { name: 'expansion', status: 'training', step, steps: 150, etaSeconds: 150 - step, records: records(step) },
+    run: { name: 'expansion', status: 'training', step, steps: 150, etaSeconds: 150 - step, records: shownRecords },
     phase: 'training',
     unfinished: '',
     running: null,
-    session: 'demo  9 blocks, 3 new  cpu',
+    session,
     hint: '',
     steps: null,
   })
+  function promptView(state: PromptState): View['prompt'] {
+    const { text, cursor } = state.buffer
+    const suggestion = suggestionOf(state, { entries, isComplete: () => true })
+    return { text, cursor, label: 'In [7]: ', suggestion, spans: highlight(text, ts) }
+  }
   let bytes = 0
   const screen = new Screen({ write: text => (bytes += Buffer.byteLength(text)), columns: 100, rows: 40 })
   const ink = createInkRenderer(view(1))
   screen.open()
   const frames = Array.from({ length: 150 }, (_, i) => {
-    const shown = view(i + 1)
+    while (shownRecords.length < all.length && all[shownRecords.length]!.step <= i + 1)
+      shownRecords.push(all[shownRecords.length]!)
     bytes = 0
     const began = performance.now()
+    const shown = view(i + 1)
     screen.draw({ lines: ink.lines(shown), cursor: frameOf(shown).cursor })
     return { seconds: (performance.now() - began) / 1000, bytes }
   }).slice(20)
   ink.close()
+  await lab.dispose()
   const sizes = frames.map(frame => frame.bytes)
-  return {
+  const cost = {
     medianSeconds: median(frames.map(frame => frame.seconds)),
     medianBytes: median(sizes),
     largestBytes: Math.max(...sizes),
   }
+  if (cost.medianBytes >= most.medianBytes || cost.medianSeconds >= most.medianSeconds)
+    throw new Error(`a frame costs ${JSON.stringify(cost)}; expected less than ${JSON.stringify(most)}`)
+  return cost
 }

@@ -120,6 +120,18 @@ test('blocks are kept on disk within the limit and found by the next process', a
   expect(ranges()).toEqual(['bytes=10000-10499'])
 })
 
+test('a cache that cannot be written costs no block: it is told once and reading goes on', async () => {
+  const { options, blockCacheDir, ranges, events } = await start()
+  rmSync(blockCacheDir, { recursive: true })
+  writeFileSync(blockCacheDir, 'a file in the way of the directory')
+  const source = await openHubByteSource(ADDRESS, options)
+  expect(await read(source.stream())).toEqual(shard)
+  expect(ranges()).toHaveLength(11)
+  expect(events).toEqual([
+    { kind: 'uncached', path: 'data/python/a.parquet', reason: expect.stringContaining('expected a directory') },
+  ])
+})
+
 test('a file that lies whole in the hub cache is read from there', async () => {
   const { options, hub } = await start()
   await downloadHubFile(ADDRESS, options)

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type RunResult, readMetrics } from '../../src/index.js'
+import { checkpointSteps, type RunResult, readMetrics } from '../../src/index.js'
 import { repositoryRoot } from '../support/shared.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { writeTinyWorld } from './tiny-run.js'
@@ -73,6 +73,17 @@ describe('train', () => {
     expect(losses('stopped')).toHaveLength(400)
   })
 
+  test('when nobody reads its output any more it writes a checkpoint and leaves with 130', async () => {
+    const { child, ended } = start('train', join('long', 'expansion.yaml'), '--out', 'unread')
+    child.stdout!.on('data', text => /^step /m.test(String(text)) && child.stdout!.destroy())
+    const { code, stderr } = await ended
+    expect(code).toBe(130)
+    expect(stderr).toBe('stopping; press Ctrl-C again to stop at once\n')
+    const [step] = checkpointSteps(join(dir, 'unread'))
+    expect(step).toBeGreaterThan(0)
+    expect(step).toBeLessThan(400)
+  })
+
   test('a second Ctrl-C ends at once', async () => {
     const { child, ended } = start('train', join('long', 'expansion.yaml'), '--out', 'killed')
     child.stdout!.once('data', () => {
@@ -120,8 +131,9 @@ test('the demo does the whole method', async () => {
 test('whoever stops reading ends the command quietly', async () => {
   const { child, ended } = start('plot', '--help')
   child.stdout!.destroy()
-  const { stderr } = await ended
+  const { code, stderr } = await ended
   expect(stderr).toBe('')
+  expect(code).toBe(0)
 })
 
 test('npm start sets up and passes arguments on', async () => {

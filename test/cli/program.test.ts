@@ -61,6 +61,7 @@ describe('help', () => {
           "--threads",
           "--precision",
           "--torch-eager",
+          "--memory",
           "--tensorboard",
           "-h, --help",
           "--json",
@@ -139,6 +140,7 @@ describe('help', () => {
           "--threads",
           "--precision",
           "--torch-eager",
+          "--memory",
           "--tensorboard",
           "-h, --help",
           "--json",
@@ -188,7 +190,9 @@ describe('mistakes', () => {
     [['expand', 'a', 'b', '--groups', '2', '--max-shard-bytes', '5 apples'], 'Expected a number of bytes'],
     [['eval', 'm', '--probe', 'general'], 'Expected NAME=PATH'],
     [['eval', 'm', '--probe', 'a=1', 'a=2'], 'occurs twice'],
-    [['generate', 'm', 'x', '--top-p', '1.5'], 'Expected a number from 0 to 1'],
+    [['generate', 'm', 'x', '--top-p', '1.5'], 'Expected a number above 0 and at most 1'],
+    [['generate', 'm', 'x', '--top-p', '0'], 'Expected a number above 0 and at most 1'],
+    [['train', 'x', '--out', 'y', '--memory', 'much'], 'Expected a number of bytes'],
   ])('%j: exit code 2 and the reason', async (argv, reason) => {
     const { code, stdout, stderr } = await cli(...argv)
     expect(stderr).toContain(reason)
@@ -250,7 +254,17 @@ describe('failureOf', () => {
     expect(failureOf(refusal, { env: { LLAMA_PRO_DEBUG: '1' }, signal }).stack).toContain('    at ')
   })
 
-  test.each(['RECIPE', 'EXPANSION_PLAN', 'DEVICE', 'FREEZE_DEAD'])('%s is a wrong question: 2', code => {
+  const questions = [
+    'RECIPE',
+    'EXPANSION_PLAN',
+    'DEVICE',
+    'FREEZE_DEAD',
+    'PRECISION',
+    'FROZEN_WEIGHTS',
+    'CONTEXT',
+    'MANIFEST',
+  ]
+  test.each(questions)('%s is a wrong question: 2', code => {
     expect(failureOf(new LabError(code, 'no'), { env: {}, signal }).exitCode).toBe(exitCodes.usage)
   })
 

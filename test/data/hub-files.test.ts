@@ -48,3 +48,19 @@ it('a dataset on the hub gives the same documents as its local copy, through fai
   expect(retries).toHaveLength(3)
   expect(retries[0]).toMatch(/^set hf:\/\/datasets\/lab\/set@/)
 })
+
+it('a loader that is disposed while it waits for the hub breaks the wait off', async () => {
+  const blockCacheDir = temporaryFolder()
+  const { options } = hub
+  const remote = hubFiles({ ...options, retry: {}, blockCacheDir, blockBytes: 500, cacheBytes: 1e6 })
+  const manifest = parseManifest({ name: 'set', files: 'hf://datasets/lab/set@main/data/a.jsonl' })
+  const onHub = await resolveDataset(manifest, { remote })
+  hub.hub.fault(/blob/, 1, (_request, response) => response.writeHead(503, { 'retry-after': '500' }).end())
+  await withLoader({ sources: [{ manifest: onHub, weight: 1 }] }, async loader => {
+    const waiting = new Promise(resolve => loader.events.on('retry', resolve))
+    const batch = loader.next()
+    expect(await waiting).toMatchObject({ waitMs: 500_000 })
+    await loader.dispose()
+    await expect(batch).rejects.toMatchObject({ code: 'LOADER_DISPOSED' })
+  })
+})

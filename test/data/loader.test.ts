@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Dataset } from '../../src/data/dataset.js'
 import { documentHash } from '../../src/data/document-id.js'
+import { ShardFault } from '../../src/data/fault.js'
+import { leftOutText } from '../../src/data/left-out.js'
 import { type Batch, openLoader } from '../../src/data/loader.js'
 import { LabError } from '../../src/util/errors.js'
 import {
@@ -212,6 +214,7 @@ describe('exclusion', () => {
       const batches = await takeBatches(loader, 60)
       expect(loader.report().map(r => r.excluded)).toEqual([expect.any(Number), expect.any(Number)])
       expect(loader.report()[0]!.excluded).toBeGreaterThanOrEqual(2)
+      expect(leftOutText(loader.report()[0]!)).toMatch(/^\d+ documents used; left out: \d+ of the probes$/)
       return batches
     })
     const rest = await withLoader({ ...options, state: first.at(-1)!.state }, loader => takeBatches(loader, 60))
@@ -231,9 +234,10 @@ describe('exclusion', () => {
     })
     writeShard(folder, 'empty.jsonl.zst', [])
     const empty = await dataset(folder, { name: 'empty', files: 'empty.jsonl.zst' })
-    await withLoader({ sources: [{ manifest: empty, weight: 1 }] }, loader =>
-      expect(loader.next()).rejects.toMatchObject({ code: 'DATA_SOURCE_EMPTY' }),
-    )
+    await withLoader({ sources: [{ manifest: empty, weight: 1 }] }, async loader => {
+      await expect(loader.next()).rejects.toMatchObject({ code: 'DATA_SOURCE_EMPTY' })
+      expect(leftOutText(loader.report()[0]!)).toBeNull()
+    })
   })
 
   it('documents that give no tokens do not hang it', async () => {
@@ -283,6 +287,7 @@ describe('bad input', () => {
       const level = onBadShard === 'warn' ? 'warn' : 'info'
       expect(events[0]).toMatchObject({ source: 'damaged', path: '0-cut.jsonl.zst', reason: 'truncated', level })
       expect(loader.report()[0]!.badShards).toEqual({ truncated: events.length })
+      expect(leftOutText(loader.report()[0]!)).toMatch(/left out: \d+ bad shards? \(truncated \d+\)$/)
       expect(batches.at(-1)!.state.sources[0]!.shuffle.start.skips).toEqual({
         '0-cut.jsonl.zst': { record: expect.any(Number), reason: 'truncated' },
       })
@@ -301,7 +306,7 @@ describe('bad input', () => {
         async function* stream(start = 0) {
           for await (const bytes of source.stream(start)) {
             start += bytes.byteLength
-            if (start > cut) throw new LabError('NET', 'connection reset')
+            if (start > cut) throw new ShardFault('checksum', 'does not match its checksum')
             yield bytes
           }
         }
@@ -327,6 +332,59 @@ describe('bad input', () => {
     }
   })
 
+  it.each([
+    ['jsonl', new LabError('RETRY_GAVE_UP', 'no answer after 60 attempts'), 'RETRY_GAVE_UP'],
+    ['jsonl.zst', Object.assign(new Error('i/o error, read'), { code: 'EIO' }), 'DATA_SHARD_READ'],
+    ['jsonl.gz', new TypeError('fetch failed'), 'DATA_SHARD_READ'],
+    ['parquet', new TypeError('fetch failed'), 'DATA_SHARD_READ'],
+  ] as const)(
+    'an outage in a %s shard stops the run under every policy, and no text is lost',
+    async (ending, outage, code) => {
+      const name = `outage.${ending}`
+      writeShard(bad, name, texts)
+      const textField = ending === 'parquet' ? 'content' : 'text'
+      const whole = await dataset(bad, { name: 'whole', files: name, textField })
+      let isOut = true
+      const shaky: Dataset = {
+        ...whole,
+        open: async index => {
+          const source = await whole.open(index)
+          const half = source.byteLength >> 1
+          async function* stream(start = 0) {
+            for await (const bytes of memorySource(await source.slice(0, source.byteLength), 64).stream(start)) {
+              start += bytes.byteLength
+              if (isOut && start > half) throw outage
+              yield bytes
+            }
+          }
+          const slice: typeof source.slice = async (start, end) => {
+            if (isOut && start < half) throw outage
+            return source.slice(start, end)
+          }
+          return { ...source, slice, stream }
+        },
+      }
+      const options = { seqLen: 8, microBatch: 1, windowDocs: 2, prefetchBatches: 0, groupsAhead: 1 }
+      const expected = await withLoader({ ...options, sources: [{ manifest: whole, weight: 1 }] }, loader =>
+        takeBatches(loader, 80),
+      )
+      for (const onBadShard of ['error', 'warn', 'skip'] as const) {
+        isOut = true
+        const sources = [{ manifest: shaky, weight: 1 }]
+        await withLoader({ ...options, sources, onBadShard }, async loader => {
+          const passedOver: unknown[] = []
+          loader.events.on('badShard', event => passedOver.push(event))
+          await expect(takeBatches(loader, 80)).rejects.toMatchObject({ code })
+          expect(passedOver).toEqual([])
+          expect(loader.report()[0]!.badShards).toEqual({})
+        })
+        isOut = false
+        const again = await withLoader({ ...options, sources, onBadShard }, loader => takeBatches(loader, 80))
+        expect(again.map(content)).toEqual(expected.map(content))
+      }
+    },
+  )
+
   it('bad documents follow their own policy, good ones beside them stay', async () => {
     writeFileSync(join(bad, 'lines.jsonl'), `{"text":"good one"}\nnot json\n{"text":5}\n{"text":"good two"}\n`)
     const mixed = await dataset(bad, { name: 'mixed', files: 'lines.jsonl' })
@@ -343,6 +401,7 @@ describe('bad input', () => {
         const events: { record: number; reason: string }[] = []
         loader.events.on('badDocument', event => events.push(event))
         await loader.next()
+        expect(leftOutText(loader.report()[0]!)).toMatch(/left out: \d+ bad \(json \d+, field \d+\)$/)
         expect(events.slice(0, 2)).toMatchObject([
           { record: 1, reason: 'json', level: 'warn' },
           { record: 2, reason: 'field', level: 'warn' },
@@ -351,19 +410,19 @@ describe('bad input', () => {
     )
   })
 
-  it('missing and changed files are faults of their shard', async () => {
+  it.each(['error', 'skip'] as const)('missing and changed files stop the run under %s', async onBadShard => {
     const there = join(bad, 'gone.jsonl')
     writeFileSync(there, jsonLines(['x']))
     const gone = await dataset(bad, { name: 'gone', files: 'gone.jsonl' })
     writeFileSync(there, jsonLines(['x', 'y']))
-    await withLoader({ sources: [{ manifest: gone, weight: 1 }] }, loader =>
+    await withLoader({ sources: [{ manifest: gone, weight: 1 }], onBadShard }, loader =>
       expect(loader.next()).rejects.toMatchObject({ code: 'DATA_SHARD_CHANGED' }),
     )
     const missing: Dataset = {
       ...gone,
       open: () => Promise.reject(new LabError('FILE_NOT_FOUND', 'nothing at gone.jsonl')),
     }
-    await withLoader({ sources: [{ manifest: missing, weight: 1 }] }, loader =>
+    await withLoader({ sources: [{ manifest: missing, weight: 1 }], onBadShard }, loader =>
       expect(loader.next()).rejects.toMatchObject({ code: 'DATA_SHARD_MISSING' }),
     )
   })

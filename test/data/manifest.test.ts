@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { resolveDataset } from '../../src/data/dataset.js'
@@ -6,6 +6,7 @@ import { documentFilter } from '../../src/data/filter.js'
 import { findFiles } from '../../src/data/glob.js'
 import { hubFiles, type RemoteFiles } from '../../src/data/hub-files.js'
 import { loadManifest, parseManifest } from '../../src/data/manifest.js'
+import { SAMPLE_BYTES, sampleHash } from '../../src/data/sample-hash.js'
 import { repositoryRoot } from '../support/shared.js'
 import { memorySource, temporaryFolder } from './helpers.js'
 
@@ -37,6 +38,71 @@ describe('glob', () => {
     expect(await paths(pattern)).toEqual(expected)
     const absolute = await paths(join(folder, pattern).replaceAll('\\', '/'))
     expect(absolute).toEqual(expected.map(path => join(folder, path)))
+  })
+})
+
+describe('glob and links', () => {
+  const links = temporaryFolder()
+  const found = async (pattern: string) => (await findFiles(pattern, links)).map(file => file.path)
+  for (const path of [
+    'disk/python/0.jsonl',
+    'disk/java/0.jsonl',
+    'set/c/0.jsonl',
+    'set/[x]/{0}.jsonl',
+    'set/[x]/1.jsonl',
+  ]) {
+    mkdirSync(join(links, path, '..'), { recursive: true })
+    writeFileSync(join(links, path), '{}\n')
+  }
+  symlinkSync(join(links, 'disk/python'), join(links, 'set/python'))
+  symlinkSync(join(links, 'disk/java/0.jsonl'), join(links, 'set/c/1.jsonl'))
+
+  it('walks linked folders and reads linked files', async () => {
+    expect(await found('set/*/[01].jsonl')).toEqual([
+      'set/[x]/1.jsonl',
+      'set/c/0.jsonl',
+      'set/c/1.jsonl',
+      'set/python/0.jsonl',
+    ])
+    expect(await found('s*/python/*')).toEqual(['set/python/0.jsonl'])
+  })
+
+  it('goes round no circle', async () => {
+    mkdirSync(join(links, 'round/a/b'), { recursive: true })
+    writeFileSync(join(links, 'round/a/b/0.jsonl'), '')
+    symlinkSync(join(links, 'round'), join(links, 'round/a/up'))
+    expect(await found('round/**/*.jsonl')).toEqual(['round/a/b/0.jsonl'])
+  })
+
+  it.each(['lost/*.jsonl', 'lost/*/0.jsonl', 'lost/**/*.jsonl'])(
+    '%s: a link that leads nowhere is an error',
+    async pattern => {
+      mkdirSync(join(links, 'lost/here'), { recursive: true })
+      writeFileSync(join(links, 'lost/here/0.jsonl'), '')
+      const link = join(links, 'lost', pattern.includes('/0') ? 'folder' : 'gone.jsonl')
+      symlinkSync(join(links, 'unmounted'), link)
+      await expect(found(pattern)).rejects.toMatchObject({
+        code: 'DATASET_FILE',
+        message: expect.stringContaining(link),
+      })
+      expect(await found('lost/h*/*.jsonl')).toEqual(['lost/here/0.jsonl'])
+      rmSync(link)
+    },
+  )
+
+  it('takes what exists as it is written before it takes a wildcard', async () => {
+    expect(await found('set/[x]/*.jsonl')).toEqual(['set/[x]/1.jsonl', 'set/[x]/{0}.jsonl'])
+    expect(await found('set/[x]/{0}.jsonl')).toEqual(['set/[x]/{0}.jsonl'])
+    expect(await found('set/[cx]/0.jsonl')).toEqual(['set/c/0.jsonl'])
+    expect(await found(`{${'0,'.repeat(200)}set}/c/0.jsonl`)).toEqual(['set/c/0.jsonl'])
+  })
+
+  it('names a folder that cannot be listed, and a file that cannot be looked at', async () => {
+    // a link to itself is refused to everyone, unlike a mode
+    symlinkSync('self', join(links, 'self'))
+    const message = expect.stringContaining(join(links, 'self'))
+    await expect(found('self/*.jsonl')).rejects.toMatchObject({ code: 'DATASET_FOLDER', message })
+    await expect(found('self')).rejects.toMatchObject({ code: 'DATASET_FILE', message })
   })
 })
 
@@ -88,6 +154,25 @@ describe('manifest', () => {
     const before = await hashOf({ files: 'a/grows.jsonl' })
     writeFileSync(join(folder, 'a/grows.jsonl'), 'xy')
     expect(await hashOf({ files: 'a/grows.jsonl' })).not.toBe(before)
+  })
+
+  it('samples see an edit of the same size at head, middle and tail, and leave the hash, and so the order, alone', async () => {
+    const path = join(folder, 'a/sampled.jsonl')
+    const content = Buffer.alloc(5 * SAMPLE_BYTES, 'x')
+    writeFileSync(path, content)
+    const resolved = await resolveDataset(parse({ files: 'a/sampled.jsonl' }))
+    const before = await resolved.sampleLocalFiles()
+    expect(await resolved.sampleLocalFiles()).toBe(before)
+    for (const at of [0, content.byteLength >> 1, content.byteLength - 1]) {
+      const edited = Buffer.from(content)
+      edited[at] = 0x79
+      writeFileSync(path, edited)
+      const now = await resolveDataset(parse({ files: 'a/sampled.jsonl' }))
+      expect(await now.sampleLocalFiles()).not.toBe(before)
+      expect(now.hash).toBe(resolved.hash)
+    }
+    const small = memorySource(Buffer.from('abc'))
+    expect(await sampleHash(small)).not.toBe(await sampleHash(memorySource(Buffer.from('abd'))))
   })
 
   it('says which pattern matches nothing, which name tells no format, and how to reach hf:// files', async () => {

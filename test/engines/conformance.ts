@@ -8,8 +8,10 @@ import { grad } from '../../src/tensor/autograd.js'
 import type { Engine } from '../../src/tensor/engine.js'
 import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, input, iota } from '../../src/tensor/leaf.js'
+import { IDLE_PROGRAMS } from '../../src/tensor/loaded-programs.js'
+import { linearCrossEntropy } from '../../src/tensor/ops/cross-entropy.js'
 import { add, cast, mul } from '../../src/tensor/ops/elementwise.js'
-import { gather, update } from '../../src/tensor/ops/indexing.js'
+import { gather, gatherLast, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { reshape } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
@@ -44,9 +46,11 @@ export function weightedSum(outputs: readonly Tensor[]): Tensor {
   return terms.reduce((a, b) => add(a, b))
 }
 
-function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
+/** Absolute up to 1, relative above; infinite where one is not a number and the other is. */
+export function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
   let worst = ours.length === theirs.length ? 0 : Number.POSITIVE_INFINITY
   for (let i = 0; i < ours.length; i++) {
+    if (Object.is(ours[i], theirs[i])) continue
     const difference = Math.abs(ours[i]! - theirs[i]!)
     worst = Math.max(
       worst,
@@ -56,7 +60,21 @@ function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): numb
   return worst
 }
 
-export function conformance(name: string, start: () => Engine, tolerance = 2e-5): void {
+export interface ConformanceOptions {
+  /** Largest difference from the reference, relative above 1 (default 2e-5). */
+  readonly tolerance?: number
+  /**
+   * What a run that was to update variables does when it fails: it leaves them as they were, or it ends the engine, because
+   * it may have overwritten some (default).
+   */
+  readonly afterFailedUpdate?: 'unchanged' | 'ended'
+}
+
+export function conformance(
+  name: string,
+  start: () => Engine,
+  { tolerance = 2e-5, afterFailedUpdate = 'ended' }: ConformanceOptions = {},
+): void {
   describe(`engine ${name} conforms`, () => {
     let engine: Engine
     const reference = new ReferenceEngine()
@@ -177,6 +195,27 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
       q.dispose()
     })
 
+    it('frees a program that is unloaded, and compiles it anew when it is asked for again', async () => {
+      const { spec, key } = compile({ outputs: { y: mul(input('x', [1]), 11) }, engine }).lowered
+      const run = async () => engine.run(await engine.load(spec, key), [Float32Array.of(2)], [])
+      const before = (await engine.memory()).programs
+      const program = await engine.load(spec, key)
+      expect(await engine.load(spec, key)).toBe(program)
+      expect((await engine.memory()).programs - before).toBe(1)
+      const last = run()
+      engine.unload(await engine.load(spec, key))
+      expect((await last)[0]![0]).toBe(22)
+      expect((await engine.memory()).programs).toBe(before)
+      expect((await run())[0]![0]).toBe(22)
+    })
+
+    it('keeps a bounded number of programs, however many expressions a session evaluates', async () => {
+      const before = (await engine.memory()).programs
+      const x = fromHost(Float32Array.of(2), [1], 'f32')
+      for (let i = 0; i < 500; i++) expect((await realize([mul(x, i)], { engine }))[0]![0]).toBe(2 * i)
+      expect((await engine.memory()).programs - before).toBeLessThanOrEqual(IDLE_PROGRAMS)
+    })
+
     it('returns to its baseline of device memory when variables are disposed', async () => {
       const before = await engine.memory()
       const many = Array.from({ length: 5 }, () => new Variable([1000], 'f32', { kind: 'zeros' }, { engine }))
@@ -230,13 +269,31 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
       other.dispose()
     })
 
-    it('goes on after a run that failed and was to change nothing', async () => {
-      const table = new Variable([4, 1], 'f32', { kind: 'host', data: Float32Array.of(1, 2, 3, 4) }, { engine })
-      const rows = compile({ outputs: { rows: gather(table.value, input('ids', [1], 'i32')) } })
-      // a GPU clamps the id instead
-      await rows.run({ ids: Int32Array.of(7) }).catch(() => undefined)
-      expect(engine.ended).toBeNull()
-      expect([...(await rows.run({ ids: Int32Array.of(2) })).rows]).toEqual([3])
+    it('refuses ids outside the rows they choose from, negative ones too, and goes on', async () => {
+      const table = new Variable(
+        [4, 2],
+        'f32',
+        { kind: 'host', data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) },
+        { engine },
+      )
+      const ids = input('ids', [2], 'i32')
+      const rows = reshape(mul(cast(iota(4), 'f32'), 1), [2, 2])
+      const ops = {
+        gather: gather(table.value, ids),
+        gatherLast: gatherLast(gather(table.value, iota(2)), reshape(ids, [2])),
+        scatterAdd: scatterAdd(ids, rows, 4),
+        update: update(table.value, rows, ids, 0),
+        linearCrossEntropy: linearCrossEntropy(rows, table.value, ids),
+      }
+      for (const [op, result] of Object.entries(ops)) {
+        const program = compile({ outputs: { result }, engine })
+        for (const bad of [-1, -100, op === 'gatherLast' ? 2 : 4]) {
+          const failure = await program.run({ ids: Int32Array.of(0, bad) }).catch((error: LabError) => error)
+          expect(failure, `${op} of ${bad}`).toMatchObject({ code: 'ENGINE' })
+          expect(engine.ended).toBeNull()
+        }
+        expect((await program.run({ ids: Int32Array.of(1, 0) })).result.every(Number.isFinite)).toBe(true)
+      }
       table.dispose()
     })
 
@@ -252,14 +309,32 @@ export function conformance(name: string, start: () => Engine, tolerance = 2e-5)
         () => null,
         error => error as LabError,
       )
+      expect(failure).toMatchObject({ code: 'ENGINE' })
+      expect(engine.ended === null ? 'unchanged' : 'ended').toBe(afterFailedUpdate)
       if (engine.ended) {
-        expect(failure).toMatchObject({ code: 'ENGINE', message: engine.ended.message })
+        expect(failure!.message).toBe(engine.ended.message)
         await expect(v.read()).rejects.toMatchObject({ code: 'ENGINE', message: failure!.message })
         expect(() => new Variable([1], 'f32', { kind: 'zeros' }, { engine })).toThrow(failure!.message)
-      } else {
-        const expected = failure ? 0 : 10
-        expect((await v.read()).every(x => x === expected)).toBe(true)
-      }
+      } else expect((await v.read()).every(x => x === 0)).toBe(true)
+    })
+
+    it('rejects every call with ENGINE_CLOSED once it has been disposed', async () => {
+      // of some kinds a process can have only one at a time
+      const closed = engine.ended ? start() : engine
+      const v = new Variable([2], 'f32', { kind: 'zeros' }, { engine: closed })
+      const program = compile({ outputs: { y: mul(v.value, 2) } })
+      await program.run()
+      await closed.dispose()
+      await closed.dispose()
+      const gone = { code: 'ENGINE_CLOSED' }
+      expect(closed.ended).toMatchObject(gone)
+      await expect(program.run()).rejects.toMatchObject(gone)
+      await expect(v.read()).rejects.toMatchObject(gone)
+      await expect(closed.memory()).rejects.toMatchObject(gone)
+      await expect(compile({ outputs: { y: add(v.value, 2) } }).load()).rejects.toMatchObject(gone)
+      expect(() => new Variable([1], 'f32', { kind: 'zeros' }, { engine: closed })).toThrow(/disposed/)
+      expect(() => v.write(new Float32Array(2))).toThrow(/disposed/)
+      v.dispose()
     })
   })
 }

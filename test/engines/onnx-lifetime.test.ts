@@ -27,7 +27,42 @@ const program = `
   void main()
 `
 
-describe('the onnx engine', () => {
+/** Prints megabytes: before any engine, the most that one has taken, and after it has been disposed, twice. */
+const large = `
+  import { readFileSync } from 'node:fs'
+  import { OnnxEngine } from './src/engines/onnx/engine.js'
+  import { add, exp, mul } from './src/tensor/ops/elementwise.js'
+  import { sum } from './src/tensor/ops/reduce.js'
+  import { realize } from './src/tensor/program.js'
+  import { Variable } from './src/tensor/variable.js'
+
+  const rss = () => Number(/VmRSS:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024
+
+  async function round() {
+    const engine = new OnnxEngine({ threads: 2 })
+    const { value } = new Variable([4096, 4096], 'f32', { kind: 'zeros' }, { engine })
+    await realize([sum([1, 2, 3, 4].map(i => exp(add(value, i))).reduce((a, b) => mul(a, b)))], { engine })
+    const high = rss()
+    await engine.dispose()
+    return [high, rss()]
+  }
+  async function main() {
+    const before = rss()
+    process.stdout.write(JSON.stringify([before, ...(await round()), ...(await round())]))
+  }
+  void main()
+`
+
+describe('the onnx engine', { timeout: 60_000 }, () => {
+  it.skipIf(process.platform !== 'linux')('gives its memory back when it is disposed', () => {
+    const node = ['--import', 'tsx', '--input-type=module', '--eval', large]
+    const [before, ...rounds] = JSON.parse(execFileSync(process.execPath, node, { encoding: 'utf8' })) as number[]
+    const [highs, lows] = [0, 1].map(k => rounds.filter((_, i) => i % 2 === k)) as [number[], number[]]
+    // one tensor has 67 MB; several live at once
+    expect(Math.min(...highs)).toBeGreaterThan(before! + 250)
+    expect(Math.max(...lows)).toBeLessThan(before! + 100)
+  })
+
   it('lives through garbage collections in its thread, and a second one can be started', () => {
     const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
       encoding: 'utf8',

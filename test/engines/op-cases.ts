@@ -1,4 +1,5 @@
 /** One or more small cases for every op: the conformance suite runs them on each engine and differentiates them on the reference. */
+import { grad } from '../../src/tensor/autograd.js'
 import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, iota, scalar } from '../../src/tensor/leaf.js'
 import { adamw } from '../../src/tensor/ops/adamw.js'
@@ -9,7 +10,7 @@ import { dequantize } from '../../src/tensor/ops/dequantize.js'
 import * as elementwise from '../../src/tensor/ops/elementwise.js'
 import { gather, gatherLast, lookup, oneHot, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
-import { concat, expand, pad, permute, reshape, slice } from '../../src/tensor/ops/movement.js'
+import { concat, expand, full, pad, permute, reshape, slice } from '../../src/tensor/ops/movement.js'
 import { argmax, max, mean, sum } from '../../src/tensor/ops/reduce.js'
 import { rmsNorm } from '../../src/tensor/ops/rms-norm.js'
 import { rotary } from '../../src/tensor/ops/rotary.js'
@@ -94,6 +95,104 @@ export const opCases: readonly OpCase[] = [
   ...(['neg', 'exp', 'log', 'sqrt', 'reciprocal', 'sin', 'cos', 'tanh', 'sigmoid', 'abs'] as const).map(unary),
   ...(['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum'] as const).flatMap(binary),
   ...(['equal', 'less', 'lessOrEqual', 'greater', 'greaterOrEqual'] as const).map(comparison),
+  {
+    name: 'pow of negative bases',
+    ops: ['pow'],
+    shapes: [[6]],
+    build: x => [e.pow(x!, 2), e.pow(x!, 3), e.pow(x!, 0), e.pow(x!, 1)],
+  },
+  {
+    name: 'pow of zero, whose slope is that of the polynomial',
+    ops: ['pow'],
+    shapes: [[2]],
+    domain: () => 0,
+    build: x => [e.pow(x!, 0), e.pow(x!, 1), e.pow(x!, 2)],
+  },
+  { name: 'pow without a real result', ops: ['pow'], shapes: [[6]], wrt: [], build: x => e.pow(x!, 0.5) },
+  {
+    name: 'ties of maximum, minimum, max and argmax',
+    ops: ['maximum', 'minimum', 'max', 'argmax'],
+    shapes: [
+      [4, 6],
+      [4, 6],
+    ],
+    domain: x => Math.sign(x),
+    wrt: [],
+    build(a, b) {
+      const outputs = [e.maximum(a!, b!), e.minimum(a!, b!), max(a!, -1), max(a!, 0)]
+      const loss = outputs.map((t, i) => sum(e.mul(t, e.mul(t, i + 1)))).reduce((x, y) => e.add(x, y))
+      return [...outputs, argmax(a!), argmax(b!), ...grad(loss, [a!, b!])]
+    },
+  },
+  {
+    name: 'constants that differ only in the sign of an infinity or of zero',
+    ops: ['scalar'],
+    shapes: [[4]],
+    wrt: [],
+    build(x) {
+      const { POSITIVE_INFINITY: infinity } = Number
+      const isLow = e.less(x!, 0)
+      const masked = [infinity, -infinity, Number.NaN].map(value => e.where(isLow, value, x!))
+      return [...masked, e.reciprocal(full([2], 0)), e.reciprocal(full([2], -0)), max(masked[1]!)]
+    },
+  },
+  {
+    name: 'integers that overflow wrap around',
+    ops: ['add', 'sub', 'mul'],
+    shapes: [],
+    build() {
+      const [low, high] = [scalar(-(2 ** 31), 'i32'), scalar(2 ** 31 - 1, 'i32')]
+      const steps = e.add(iota(4), 0)
+      return [e.add(high, steps), e.sub(low, steps), e.mul(e.add(steps, 65537), 65536), e.maximum(low, high)]
+    },
+  },
+  {
+    name: 'a value cast to bf16 and read twice',
+    ops: ['cast'],
+    shapes: [[2, 3]],
+    wrt: [],
+    build(x) {
+      const half = e.cast(x!, 'bf16')
+      const rows = e.cast(gather(half, ids(1, 0, 1)), 'f32')
+      const spread = e.cast(expand(reshape(half, [1, 2, 3]), [2, 2, 3]), 'f32')
+      const loss = e.add(sum(e.mul(rows, rows)), sum(e.mul(spread, 2)))
+      return [loss, ...grad(loss, [x!])]
+    },
+  },
+  ...(['f16', 'bf16'] as const).map(
+    (dtype): OpCase => ({
+      name: `${dtype} values that are moved`,
+      ops: ['reshape', 'permute', 'expand', 'slice', 'pad', 'concat', 'gather', 'gatherLast', 'update', 'where'],
+      shapes: [[2, 3]],
+      wrt: [],
+      build(x) {
+        const half = e.cast(x!, dtype)
+        const moved = [
+          reshape(half, [3, 2]),
+          permute(half, [1, 0]),
+          expand(half, [2, 2, 3]),
+          slice(half, 1, 1, 3),
+          pad(half, 0, 1, 2),
+          concat([half, half], 1),
+          gather(half, ids(1, 0, 1)),
+          gatherLast(half, ids(2, 0)),
+          update(half, slice(half, 0, 1, 2), ids(0), 0),
+          e.where(e.less(x!, 0), half, e.cast(e.neg(x!), dtype)),
+          barrier(half, x!),
+        ]
+        return moved.map(t => e.cast(t, 'f32'))
+      },
+    }),
+  ),
+  {
+    name: 'axes of size 0',
+    ops: ['slice', 'concat', 'sum', 'matmul'],
+    shapes: [[3, 4]],
+    build(x) {
+      const none = slice(x!, 1, 2, 2)
+      return [concat([none, x!, none], 1), sum(none, 1), matmul(none, none, { transB: true }), sum(e.exp(none))]
+    },
+  },
   {
     name: 'and, or, not',
     ops: ['and', 'or', 'not'],
@@ -207,6 +306,13 @@ export const opCases: readonly OpCase[] = [
     ops: ['gather', 'scatterAdd'],
     shapes: [[5, 3]],
     build: t => gather(t!, reshape(ids(4, 0, 4, 2), [2, 2])),
+  },
+  {
+    name: 'gather with a padding id',
+    ops: ['gather', 'scatterAdd'],
+    shapes: [[5, 3]],
+    // an id that does not occur: central differences know nothing of a row without a gradient
+    build: t => gather(t!, ids(4, 0, 2, 2), { paddingId: 3 }),
   },
   { name: 'scatterAdd', ops: ['scatterAdd'], shapes: [[4, 3]], build: rows => scatterAdd(ids(1, 3, 1, 0), rows!, 5) },
   { name: 'gatherLast', ops: ['gatherLast'], shapes: [[3, 4]], build: x => gatherLast(x!, ids(3, 0, 1)) },

@@ -3,17 +3,18 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { TorchEngine } from '../../src/engines/torch/engine.js'
 import { findPython } from '../../src/engines/torch/python.js'
 import '../../src/tensor/fluent.js'
 import { fromHost, input } from '../../src/tensor/leaf.js'
+import { sin } from '../../src/tensor/ops/elementwise.js'
 import { gather } from '../../src/tensor/ops/indexing.js'
 import { full } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
 import { compile, realize } from '../../src/tensor/program.js'
 import { Variable } from '../../src/tensor/variable.js'
-import { describeWithPython } from '../support/python.js'
+import { describeWithPython, hasCompiler } from '../support/python.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const start = (options: ConstructorParameters<typeof TorchEngine>[0] = {}) =>
@@ -171,6 +172,28 @@ describeWithPython('the PyTorch process', () => {
     await expect(rows.run({ ids: Int32Array.of(7) })).rejects.toMatchObject({ code: 'ENGINE' })
     expect((await rows.run({ ids: Int32Array.of(1) })).y).toEqual(Float32Array.of(1, 1))
     expect(await table.read()).toEqual(new Float32Array(8).fill(2))
+    await engine.dispose()
+  })
+
+  it.skipIf(!hasCompiler)('goes on when torch.compile fails, before anything was written', async () => {
+    const path = join(temporaryDirectory('torch'), 'c++')
+    // answers what it is asked about itself, and compiles nothing
+    writeFileSync(path, '#!/bin/sh\ncase "$*" in *-o*|*-c*) echo broken >&2; exit 1;; *) exec g++ "$@";; esac\n', {
+      mode: 0o755,
+    })
+    vi.stubEnv('CXX', path)
+    // kernels that another test has built would need no compiler
+    vi.stubEnv('TORCHINDUCTOR_CACHE_DIR', temporaryDirectory('torch'))
+    const engine = new TorchEngine({ compile: 'always', threads: 1 })
+    vi.unstubAllEnvs()
+    const variable = new Variable([64, 64], 'f32', { kind: 'host', data: ones(4096) }, { engine })
+    const program = compile({ outputs: {}, updates: [[variable, sin(variable.value).mul(2)]] })
+    await expect(program.run()).rejects.toMatchObject({
+      code: 'ENGINE',
+      message: expect.stringContaining('--torch-eager'),
+    })
+    expect(engine.ended).toBeNull()
+    expect((await variable.read()).every(x => x === 1)).toBe(true)
     await engine.dispose()
   })
 

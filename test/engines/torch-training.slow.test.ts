@@ -1,5 +1,4 @@
 /** Ten training steps of an expanded toy in PyTorch: compiled and line by line, in both precisions, with and without remat. */
-import { spawnSync } from 'node:child_process'
 import { beforeAll, expect, it } from 'vitest'
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.js'
 import { loadModel } from '../../src/checkpoint/load-model.js'
@@ -11,14 +10,11 @@ import type { Model } from '../../src/model/model.js'
 import { layerOf } from '../../src/model/parameters.js'
 import type { Engine } from '../../src/tensor/engine.js'
 import { TrainStep } from '../../src/train/step.js'
-import { describeWithPython } from '../support/python.js'
+import { describeWithPython, hasCompiler } from '../support/python.js'
 import { hasShared, shared } from '../support/shared.js'
 import { tinyBatch, tinyModel } from '../support/tiny-model.js'
 
 /** A checkpoint stored in bf16. */
-/** torch.compile builds its kernels with a C++ compiler, which a bare machine may lack. */
-const hasCompiler = spawnSync(process.env['CXX'] ?? 'g++', ['--version']).status === 0
-
 const stored = 'fixtures/llama3-rope-bf16/model'
 
 interface Ten {

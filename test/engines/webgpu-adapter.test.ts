@@ -1,8 +1,14 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
-import { openAdapter, SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
+import {
+  hardwareEnvironment,
+  openAdapter,
+  SOFTWARE_DRIVER_VARIABLE,
+  softwareDriver,
+} from '../../src/engines/webgpu/adapter.js'
 import { emitDeviceModel, nativeOps } from '../../src/engines/webgpu/emit.js'
 import { deviceWorkingBytes } from '../../src/engines/webgpu/working-bytes.js'
 import { fromHost, input } from '../../src/tensor/leaf.js'
@@ -13,6 +19,11 @@ import { Variable } from '../../src/tensor/variable.js'
 import { LabError } from '../../src/util/errors.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
+const countDevices = `
+  import { openVulkan, vulkanDevices } from './src/engines/webgpu/vulkan.js'
+  console.log(vulkanDevices(openVulkan(process.argv.at(-1))).length)
+`
+
 describe('adapters of webgpu', () => {
   it('takes SwiftShader from the file named, and from nowhere else then', () => {
     const file = join(temporaryDirectory('icd'), 'vk_swiftshader_icd.json')
@@ -20,6 +31,28 @@ describe('adapters of webgpu', () => {
     writeFileSync(file, '{}')
     expect(softwareDriver({ [SOFTWARE_DRIVER_VARIABLE]: file })).toBe(file)
   })
+
+  it('of a GPU leaves Vulkan none in software to take instead', () => {
+    expect(hardwareEnvironment({})).toEqual({ VK_LOADER_DRIVERS_DISABLE: '*swiftshader*,*lvp*,*lavapipe*' })
+    const own = hardwareEnvironment({ VK_LOADER_DRIVERS_DISABLE: '*intel*' })
+    expect(own['VK_LOADER_DRIVERS_DISABLE']).toMatch(/^\*intel\*,\*swiftshader/)
+  })
+
+  const driver = process.platform === 'linux' ? softwareDriver() : null
+  const loader = driver === null ? '' : join(dirname(driver), 'libvulkan.so.1')
+  it.skipIf(driver === null || !existsSync(loader))(
+    'of a GPU is heeded by the loader that comes with SwiftShader',
+    () => {
+      const count = (env: Record<string, string>) =>
+        Number(
+          execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', countDevices, loader], {
+            env: { ...process.env, VK_DRIVER_FILES: driver!, VK_ICD_FILENAMES: driver!, ...env },
+            encoding: 'utf8',
+          }),
+        )
+      expect([count({}), count(hardwareEnvironment({}))]).toEqual([1, 0])
+    },
+  )
 
   it('without a name is a GPU or an error that says what to do, never software', () => {
     try {

@@ -76,11 +76,37 @@ describe('runFigure', () => {
     expect(spec.panels[0]!.yAxis.unit).toBe('bits/byte')
   })
 
+  it('draws no band where a probe has none, and its change all the same', () => {
+    const noBand = { deltaLow: null, deltaHigh: null }
+    const records = numbered([probe(0, 'general', 0, noBand), probe(2, 'general', 0.5, noBand)])
+    const spec = runFigure('forgetting', [{ name: 'one document', records }])
+    const { series } = spec.panels[0]!
+    expect(series.filter(({ kind }) => kind === 'band')).toEqual([])
+    expect(series.find((s): s is LineSeries => s.kind === 'line')!.y).toEqual([0, 0.5])
+    expect(renderSvg(spec)).not.toContain('NaN')
+  })
+
   it('sets what was learned against what was forgotten', () => {
     const path = lineNamed('trade-off', 'full')
     expect(path.x).toEqual([0, 0.4])
     expect(path.y).toEqual([0, 0.5])
     expect(runFigure('trade-off', two).panels[0]!.xAxis.label).toContain('code')
+  })
+
+  it('takes the first probe for the old domain where none is called general, or the one that is chosen', () => {
+    const records = numbered(
+      [0, 5].flatMap(step => [probe(step, 'prose', 0.02 * step), probe(step, 'sql', -0.1 * step)]),
+    )
+    const path = (options = {}) => {
+      const { xAxis, yAxis, series } = runFigure('trade-off', [{ name: 'a', records }], options).panels[0]!
+      const { x, y } = series[0] as LineSeries
+      return { labels: [xAxis.label, yAxis.label], last: [x.at(-1), y.at(-1)] }
+    }
+    expect(path().labels).toEqual([expect.stringContaining('sql'), expect.stringContaining('prose')])
+    expect(path().last).toEqual([0.5, 0.1])
+    const chosen = path({ forgottenProbe: 'sql' })
+    expect(chosen.labels).toEqual([expect.stringContaining('prose'), expect.stringContaining('sql')])
+    expect(chosen.last).toEqual([-0.1, -0.5])
   })
 
   it('shows the contributions of the last evaluation', () => {

@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:net'
 import { Dealer, Subscriber } from 'zeromq'
 import { parseConnection } from '../../kernel/protocol/connection.js'
-import { type Header, type Json, type Message, parseMessage, serializeMessage } from '../../kernel/protocol/wire.js'
+import {
+  type Header,
+  type Json,
+  type Message,
+  parseMessage,
+  serializeMessage,
+  signFrames,
+} from '../../kernel/protocol/wire.js'
 
 /** Content of a connection file with ports that are free now. */
 export async function connectionFile(key = randomUUID()): Promise<Json> {
@@ -131,12 +138,12 @@ export class KernelClient {
     channel: 'shell' | 'control' | 'stdin',
     msgType: string,
     content: Json,
-    parentHeader: Header | null = null,
+    { parentHeader = null, buffers = [] }: { parentHeader?: Header | null; buffers?: Uint8Array[] } = {},
   ): Header {
     const header = this.header(msgType)
     this.sendFrames(
       channel,
-      serializeMessage({ identities: [], header, parentHeader, content }, this.#connection.signing),
+      serializeMessage({ identities: [], header, parentHeader, content, buffers }, this.#connection.signing),
     )
     return header
   }
@@ -145,6 +152,13 @@ export class KernelClient {
   /** Sends frames as they are. */
   sendFrames(channel: 'shell' | 'control' | 'stdin', frames: Uint8Array[]): void {
     this.#sent = this.#sent.then(() => this.#sockets[channel].send(frames))
+  }
+
+  /** Signs JSON frames (header, parent header, metadata, content) and sends them, whatever they hold. */
+  sendJson(channel: 'shell' | 'control' | 'stdin', texts: readonly string[]): void {
+    const frames = texts.map(text => Buffer.from(text))
+    const signature = signFrames(frames, this.#connection.signing)
+    this.sendFrames(channel, [Buffer.from('<IDS|MSG>'), Buffer.from(signature), ...frames])
   }
 
   reply(channel: 'shell' | 'control', header: Header, timeoutMs?: number): Promise<Message> {

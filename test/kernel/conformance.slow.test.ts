@@ -6,8 +6,10 @@ import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.js'
 
 /** A Python that has the package jupyter_kernel_test: `LLAMA_PRO_TEST_PYTHON`, or `python3`. */
-const python = process.env['LLAMA_PRO_TEST_PYTHON'] ?? 'python3'
-const isAvailable = spawnSync(python, ['-c', 'import jupyter_kernel_test']).status === 0
+const named = process.env['LLAMA_PRO_TEST_PYTHON']
+const python = named ?? 'python3'
+// where a Python is named, a package that it lacks is a failure
+const isAvailable = named !== undefined || spawnSync(python, ['-c', 'import jupyter_kernel_test']).status === 0
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 describe.skipIf(!isAvailable)('jupyter_kernel_test', () => {

@@ -128,3 +128,31 @@ test('an error that nobody caught is told of although the cell was interrupted; 
   await expect.poll(ran.stderr).toContain('too late')
   expect(ran.stderr()).not.toMatch(/AbortError|ABORTED/)
 })
+
+test('what another cell has left running goes on when a cell is stopped', async () => {
+  await cell(`
+    let timed = 0; let awaited = 0; let done = false
+    const timer = setInterval(() => { for (const _ of [1, 2]) timed++ }, 1)
+    void (async () => { while (!done) { await new Promise(r => setTimeout(r, 1)); awaited++ } })()`)
+  // the timers come round many times while the request stands
+  for (let n = 0; n < 3; n++) {
+    setTimeout(() => {
+      flag()[0] = 1
+    }, 30)
+    expect((await cell('await new Promise(() => {})')).failure).toMatch(/^Interrupted/)
+  }
+  const counts = async () => JSON.parse(String((await cell('JSON.stringify([timed, awaited])')).text).slice(1, -1))
+  const [timed, awaited] = await counts()
+  await sleep(100)
+  const later = await counts()
+  expect([later[0] > timed, later[1] > awaited]).toEqual([true, true])
+  await cell('clearInterval(timer); done = true')
+})
+
+test('a display that fails after its cell has ended is reported there', async () => {
+  const broken = '{ [Symbol.for("Jupyter.display")]: async () => { throw new Error("not shown") } }'
+  const ran = await cell(`setTimeout(() => { display(${broken}); display("after") }, 20); 1`)
+  expect(ran.text).toBe('1')
+  await expect.poll(ran.stderr, { timeout: 10_000 }).toMatch(/^Uncaught [\s\S]*Error: not shown/)
+  await expect.poll(() => ran.outputs.filter(({ kind }) => kind === 'display').length).toBe(1)
+})

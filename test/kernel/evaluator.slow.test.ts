@@ -299,6 +299,12 @@ describe('imports', () => {
     )
   })
 
+  test('packages of the library from any folder, without types', async () => {
+    const ran = await cell('import { render } from "ink"; typeof render')
+    expect(ran.text).toBe("'function'")
+    expect(ran.stderr()).toContain("warning: 'ink' has no types")
+  })
+
   test('arquero from any folder, with its types', async () => {
     const ran = await cell(
       'import * as aq from "arquero"; const t = aq.table({ a: [1, 2] }); const thr = 1; t.params({ thr }).filter((d: any, $: any) => d.a > $.thr)',
@@ -430,6 +436,10 @@ describe('language', () => {
     expect(
       ['1 + 1', 'const x = await f()', 'for await (const x of y) {}', 'let a: Map<string, number>'].map(status),
     ).toEqual(Array(4).fill('complete'))
+    // TSX would read the beginning of an element
+    expect(['const id = <T>(x: T) => x', '<number>(x as any)', 'lab.train\n'].map(status)).toEqual(
+      Array(3).fill('complete'),
+    )
     expect([')', 'let x = = 1', 'a b c', 'const 1x = 2'].map(status)).toEqual(Array(4).fill('invalid'))
   })
 })

@@ -34,6 +34,13 @@ export class FakeEvaluator implements CellEvaluator {
     },
     display: (text, { onOutput }) => onOutput(display(text, { displayId: 'd1' })),
     update: (text, { onOutput }) => onOutput(display(text, { displayId: 'd1', isUpdate: true })),
+    updateLater: (text, { onOutput }) => {
+      setTimeout(() => onOutput(display(text, { displayId: 'd1', isUpdate: true })), 150)
+    },
+    circle: () => {
+      const bundle: Record<string, unknown> = {}
+      return Object.assign(bundle, { 'text/plain': 'a circle', 'application/json': bundle })
+    },
     clear: (wait, { onOutput }) => onOutput({ kind: 'clear', wait: wait === 'wait' }),
     prompt: (text, { input }) => input!(text, false),
     promptLater: (text, { input, onOutput }) => {
@@ -87,9 +94,9 @@ export class FakeEvaluator implements CellEvaluator {
         if (name !== '') value = await this.#commands[name]!(rest.join(' '), options)
       }
       const count = this.#count
-      return value === undefined
-        ? { status: 'ok', count }
-        : { status: 'ok', count, value: { 'text/plain': String(value) } }
+      if (value === undefined) return { status: 'ok', count }
+      const isBundle = typeof value === 'object' && value !== null
+      return { status: 'ok', count, value: isBundle ? { ...value } : { 'text/plain': String(value) } }
     } catch (error) {
       const { name, message } = error as Error
       return { status: 'error', count: this.#count, error: { ename: name, evalue: message, traceback: [`at ${code}`] } }
@@ -128,6 +135,7 @@ export class FakeEvaluator implements CellEvaluator {
   }
 
   interrupt(): void {
+    Atomics.store(this.#flag, 0, 0)
     this.#interruptAwaiting?.()
   }
 

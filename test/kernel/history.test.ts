@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { History, matchesGlob, parseHistoryQuery } from '../../kernel/protocol/history.js'
@@ -33,9 +35,37 @@ describe('the history', () => {
     for (let n = 1; n <= 1000; n++) history.add(cell(n))
     expect(tail(history, 10)).toEqual(Array.from({ length: 10 }, (_, n) => `cell ${n + 991}`))
     expect(history.query({ access: 'tail', n: 1000 }).length).toBeLessThanOrEqual(20)
-    expect(readFileSync(path, 'utf8').split('\n').length).toBeLessThanOrEqual(21)
+    expect(readFileSync(path, 'utf8').split('\n').length).toBeLessThanOrEqual(23)
     const reopened = new History({ path, maxEntries: 10 })
     expect(reopened.query({ access: 'tail', n: 1000 }).length).toBeLessThanOrEqual(10)
+  })
+
+  test('what other sessions have added survives that the file is written anew', () => {
+    const path = join(dir, 'shared.jsonl')
+    const [one, other] = [new History({ path, maxEntries: 10 }), new History({ path, maxEntries: 10 })]
+    for (let n = 1; n <= 18; n++) one.add(cell(n))
+    other.add(cell(1, 'of the other'))
+    for (let n = 19; n <= 21; n++) one.add(cell(n))
+    const third = new History({ path, maxEntries: 10 })
+    expect(tail(third, 10)).toContain('of the other')
+    expect(tail(third, 10)).toContain('cell 21')
+    expect(third.session).toBe(3)
+    expect(new History({ path, maxEntries: 10 }).session).toBe(4)
+  })
+
+  test('sessions that begin at the same time have numbers of their own', async () => {
+    const path = join(dir, 'together.jsonl')
+    const script = `
+      import { History } from ${JSON.stringify(new URL('../../kernel/protocol/history.ts', import.meta.url).href)}
+      while (Date.now() < Number(process.argv[1]));
+      for (let n = 0; n < 20; n++) console.log(new History({ path: ${JSON.stringify(path)} }).session)`
+    const at = String(Date.now() + 1500)
+    const run = promisify(execFile)
+    const outputs = await Promise.all(
+      [1, 2, 3].map(() => run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, at])),
+    )
+    const sessions = outputs.flatMap(({ stdout }) => stdout.trim().split('\n').map(Number))
+    expect(sessions.sort((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, n) => n + 1))
   })
 
   test('forgets by size too, leaves out huge cells and cuts huge outputs', () => {

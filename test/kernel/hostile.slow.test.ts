@@ -61,6 +61,46 @@ describe('what is printed before the thread is blocked', () => {
   })
 })
 
+test('heartbeat and control are answered while a cell computes', async () => {
+  const cell = client.startExecution(
+    'console.log("computes"); const end = Date.now() + 3000; while (Date.now() < end) {}',
+  )
+  await client.iopub.find('print', message => message.content['text'] === 'computes\n')
+  const [beats, controls]: number[][] = [[], []]
+  for (let n = 0; n < 40; n++) {
+    beats!.push(await client.heartbeat())
+    const start = performance.now()
+    await client.request('control', 'kernel_info_request', {})
+    controls!.push(performance.now() - start)
+  }
+  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!
+  expect(median(beats!)).toBeLessThan(10)
+  expect(median(controls!)).toBeLessThan(10)
+  expect((await client.finished(cell)).reply.content['status']).toBe('ok')
+})
+
+test('hundreds of cells cost little memory each', async () => {
+  await client.execute(
+    'const collect = (require("node:v8").setFlagsFromString("--expose-gc"), require("node:vm").runInNewContext("gc"))',
+  )
+  const bytesAfter = async (from: number, to: number) => {
+    for (let i = from; i < to; i++)
+      await client.execute(
+        `const big = new Float64Array(1e5).fill(${i}); function same() { return big.length + ${i} }; console.log(same()); big`,
+      )
+    // array buffers are swept beside the program and counted at the next collection
+    const code =
+      'for (let i = 0; i < 3; i++) { collect(); await new Promise(r => setTimeout(r, 30)) }; const { heapUsed, arrayBuffers } = process.memoryUsage(); heapUsed + arrayBuffers'
+    const { outputs } = await client.execute(code)
+    const result = outputs.find(({ header }) => header.msg_type === 'execute_result')!.content['data']
+    return Number((result as Record<string, string>)['text/plain'])
+  }
+  const [start, middle, end] = [await bytesAfter(0, 50), await bytesAfter(50, 200), await bytesAfter(200, 400)]
+  // one that kept its array would cost 800 kB
+  const costs = [(middle - start) / 150, (end - middle) / 200]
+  expect(Math.max(...costs)).toBeLessThan(15_000)
+})
+
 test('what the handler of a comm prints is of the cell that registered it, what it sends answers the page', async () => {
   const cell = client.startExecution(
     'comms.registerTarget("talk", comm => comm.onMessage(async () => { await null; console.log("heard"); comm.send({ heard: true }) }))',
@@ -167,6 +207,25 @@ describe('an interrupt', () => {
       expect(ofCell().length).toBe(printed)
     },
   )
+})
+
+describe('what blocks the thread when no cell runs is stopped by an interrupt', () => {
+  test.each([
+    ['a timer', 'setTimeout(() => { while (true) {} }, 50); 1'],
+    ['a loop that only gives way to other promises', 'setTimeout(async () => { while (true) await null }, 50); 1'],
+    ['the handler of a comm', 'comms.registerTarget("block", () => { while (true) {} }); 1'],
+  ])('%s', async (_, code) => {
+    const from = client.iopub.messages.length
+    await client.execute(code)
+    client.send('shell', 'comm_open', { comm_id: 'blocked', target_name: 'block', data: {} })
+    await sleep(500)
+    const stoppedAt = performance.now()
+    await client.request('control', 'interrupt_request', {})
+    expect((await client.execute('6 * 7')).reply.content['status']).toBe('ok')
+    expect(performance.now() - stoppedAt).toBeLessThan(2000)
+    const said = () => textOf(client.iopub.messages.slice(from), 'stderr')
+    await expect.poll(said, { timeout: 10_000 }).toContain('Interrupted')
+  })
 })
 
 describe('a heap that is nearly full', () => {

@@ -7,8 +7,10 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../support/shared.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
-const python = process.env['LLAMA_PRO_TEST_PYTHON'] ?? 'python3'
-const hasClient = spawnSync(python, ['-c', 'import jupyter_client']).status === 0
+const named = process.env['LLAMA_PRO_TEST_PYTHON']
+const python = named ?? 'python3'
+// where a Python is named, a package that it lacks is a failure
+const hasClient = named !== undefined || spawnSync(python, ['-c', 'import jupyter_client']).status === 0
 // a space and a letter that URLs escape, as people's folders have them
 const dir = join(temporaryDirectory('installed'), 'my lämä')
 const elsewhere = join(dir, 'elsewhere')

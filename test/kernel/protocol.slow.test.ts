@@ -92,6 +92,8 @@ describe('interactive features', () => {
     expect(await request('is_complete_request', { code: 'out x' })).toEqual({ status: 'complete' })
     expect(await request('is_complete_request', { code: 'out \\' })).toEqual({ status: 'incomplete', indent: '  ' })
     expect(await request('is_complete_request', { code: 'nothing' })).toEqual({ status: 'invalid' })
+    for (const code of ['?nothing', 'nothing.at.all??'])
+      expect(await request('is_complete_request', { code })).toEqual({ status: 'complete' })
   })
 
   test('history: tail, range, search, with and without output; on disk', async () => {
@@ -190,6 +192,35 @@ describe('executions', () => {
     expect((await client.execute('out c')).reply.content['status']).toBe('ok')
   })
 
+  test('values that JSON cannot hold are errors: of the cell, or of their expression', async () => {
+    const { reply, outputs } = await client.execute('circle')
+    const error = { ename: 'TypeError', evalue: expect.stringContaining('circular') }
+    expect(reply.content).toMatchObject({ status: 'error', ...error, execution_count: expect.any(Number) })
+    expect(typesOf(outputs)).toEqual(['status', 'execute_input', 'error', 'status'])
+    expect(outputs[2]!.content).toMatchObject(error)
+    const expressions = { user_expressions: { round: 'circle', good: 'value 1' } }
+    const { status, user_expressions } = (await client.execute('value 2', expressions)).reply.content
+    expect(status).toBe('ok')
+    expect(user_expressions).toMatchObject({ round: { status: 'error', ...error }, good: { status: 'ok' } })
+    expect((await client.execute('value 3')).reply.content['status']).toBe('ok')
+  })
+
+  test('an update that comes late is of the cell that is executed then, or else of its own', async () => {
+    const updates = (parent: string) =>
+      client.iopub.messages.filter(
+        ({ header, parentHeader }) => header.msg_type === 'update_display_data' && parentHeader?.msg_id === parent,
+      )
+    const first = client.startExecution('display one\nupdateLater two')
+    await client.finished(first)
+    const { outputs } = await client.execute('sleep 400')
+    expect(typesOf(outputs)).toEqual(['status', 'execute_input', 'update_display_data', 'status'])
+    expect(outputs[2]!.content).toMatchObject({ data: { 'text/plain': 'two' }, transient: { display_id: 'd1' } })
+    expect(updates(first.msg_id)).toEqual([])
+    const alone = client.startExecution('updateLater three')
+    await client.finished(alone)
+    await expect.poll(() => updates(alone.msg_id), { timeout: 10_000 }).toHaveLength(1)
+  })
+
   test('stop_on_error false lets them run', async () => {
     const first = client.startExecution('throw go on', { stop_on_error: false })
     const second = client.startExecution('out a')
@@ -280,6 +311,21 @@ describe('comms', () => {
     await expect.poll(() => request('comm_info_request')).toEqual({ status: 'ok', comms: {} })
   })
 
+  test('buffers go both ways as they are', async () => {
+    await client.execute('target bytes')
+    client.send('shell', 'comm_open', { comm_id: 'b1', target_name: 'bytes', data: {} })
+    await ofComm('comm_msg', 'b1')
+    const buffers = [new Uint8Array([0, 255, 128]), new Uint8Array(0), new Uint8Array(1e5).fill(7)]
+    const asked = client.send('shell', 'comm_msg', { comm_id: 'b1', data: { n: 2 } }, { buffers })
+    const answer = await client.iopub.find(
+      'answer',
+      ({ header, parentHeader }) => header.msg_type === 'comm_msg' && parentHeader?.msg_id === asked.msg_id,
+    )
+    expect(answer.content['data']).toEqual({ echo: { n: 2 } })
+    const hex = (list: Uint8Array[]) => list.map(buffer => Buffer.from(buffer).toString('hex'))
+    expect(hex(answer.buffers)).toEqual(hex(buffers))
+  })
+
   test('the kernel opens', async () => {
     const { outputs } = await client.execute('openComm widget')
     const open = outputs.find(({ header }) => header.msg_type === 'comm_open')!
@@ -354,6 +400,23 @@ describe('what the kernel does not do, and what makes no sense', () => {
       ({ parentHeader, content }) => parentHeader?.msg_id === header.msg_id && content['execution_state'] === 'idle',
     )
     await expect.poll(kernel.log).toContain('unknown message type on shell: "juggle_request"')
+  })
+
+  test('so is one that is named like a method of every object', async () => {
+    // the log has the first and the tenth
+    for (let n = 0; n < 9; n++) client.send('shell', 'toString', {})
+    await expect.poll(kernel.log, { timeout: 10_000 }).toContain('unknown message type on shell: "toString" (10 times)')
+  })
+
+  test('a message that cannot be served is logged, and the next one is', async () => {
+    // deeper than the answer, which repeats the header, can be written
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000)
+    const header = JSON.stringify({ ...client.header('kernel_info_request'), deep: 0 }).replace(':0}', `:${deep}}`)
+    client.sendJson('shell', [header, '{}', '{}', '{}'])
+    await expect
+      .poll(kernel.log, { timeout: 10_000 })
+      .toContain('cannot serve a message of type "kernel_info_request": RangeError')
+    expect((await client.execute('value 1')).reply.content['status']).toBe('ok')
   })
 
   test('1,000 malformed and wrongly signed messages change nothing', async () => {

@@ -149,7 +149,7 @@ test('stdin_input_request', async () => {
   const cell = client.startExecution(snippets.input, { allow_stdin: true })
   const asked = await client.stdin.find('input_request', ({ parentHeader }) => parentHeader?.msg_id === cell.msg_id)
   expect(asked.content).toEqual({ prompt: 'Enter: ', password: false })
-  client.send('stdin', 'input_reply', { value: 'test_input_42' }, asked.header)
+  client.send('stdin', 'input_reply', { value: 'test_input_42' }, { parentHeader: asked.header })
   const { outputs } = await client.finished(cell)
   expect(bundleOf(outputs, 'execute_result')).toEqual({ 'text/plain': "'test_input_42'" })
 })

@@ -33,7 +33,7 @@ async function run(recipe: Recipe, { out, resume = false, stopAt }: RunTo) {
   })
   const data = await openRunData(recipe, recipe.model!, { events })
   try {
-    const built = await buildRunModel(recipe, recipe.model!, engine, data.tokenizer)
+    const built = await buildRunModel(recipe, recipe.model!, engine, data)
     // makes gradients large: the scale of the start is too much for them
     const norm = built.model.parameter('model.norm.weight')
     norm.write((await norm.read()).map(x => 32 * x))

@@ -86,7 +86,7 @@ describe('a run whose frozen weights are rounded', () => {
     const tfjs = runRecipe({ recipe, out: join(dir, 'tfjs'), device: 'tfjs' })
     await expect(tfjs).rejects.toMatchObject({
       code: 'FROZEN_WEIGHTS',
-      message: expect.stringContaining('frozenWeights: source'),
+      message: expect.stringContaining('frozenWeights: f32'),
     })
   })
 })

@@ -55,6 +55,16 @@ describe('data files named without a manifest', () => {
     expect((await openDataset(relative(process.cwd(), path))).hash).toBe(hash)
   })
 
+  test('below a folder whose name looks like a wildcard', async () => {
+    const plain = folder('plain/data')
+    const odd = folder('[odd] {a,b}?/data')
+    for (const pattern of ['one.jsonl', '*.jsonl']) {
+      const { hash, files } = await openDataset(join(odd, pattern))
+      expect(files.length).toBe(pattern === '*.jsonl' ? 2 : 1)
+      expect(hash).toBe((await openDataset(join(plain, pattern))).hash)
+    }
+  })
+
   test('other names and other bytes are other datasets', async () => {
     const path = folder('others')
     const { hash } = await openDataset(join(path, 'one.jsonl'))

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.js'
@@ -162,6 +162,15 @@ describe('a run directory', () => {
   it.each([
     ['base model', (world: string) => writeBase(join(world, 'base'), { seed: 2 })],
     ['training data', (world: string) => writeJsonl(join(world, 'one.jsonl'), documents(13, 'other'))],
+    [
+      'text in the files of its training data',
+      (world: string) => {
+        const path = join(world, 'one.jsonl')
+        const text = readFileSync(path, 'utf8')
+        writeFileSync(path, text.replace(/[a-z](?="})/, 'Q'))
+        expect(readFileSync(path, 'utf8')).not.toBe(text)
+      },
+    ],
     ['text in its probes', (world: string) => writeJsonl(join(world, 'probe.jsonl'), documents(7, 'other'))],
   ])('is not continued with another %s at the same place', async (what, change) => {
     const world = join(dir, what.replaceAll(' ', '-'))
@@ -173,6 +182,30 @@ describe('a run directory', () => {
       code: 'RESUME',
       message: expect.stringContaining(`another ${what}`),
     })
+  })
+
+  it('of before files were sampled is continued', async () => {
+    const world = await writeTinyRun(join(dir, 'old-run'), { steps: 1 })
+    await run('old run', { changes: world })
+    const path = join(dir, 'old run', 'run.json')
+    const info = JSON.parse(readFileSync(path, 'utf8')) as { identity: { samples?: object } }
+    expect(Object.keys(info.identity.samples!)).toHaveLength(2)
+    delete info.identity.samples
+    writeFileSync(path, JSON.stringify(info))
+    expect(await run('old run', { changes: world, resume: true })).toMatchObject({ status: 'done', step: 1 })
+  })
+
+  it('tells what of the data was left out', async () => {
+    const manifest = join(dir, 'bad-lines.jsonl')
+    const good = documents(20, 'good').map(text => JSON.stringify({ text }))
+    writeFileSync(manifest, ['not json', ...good].join('\n'))
+    const data = { ...(recipe['data'] as object), sources: [{ manifest }], onBadDocument: 'skip' }
+    const { sources } = await run('left out', { changes: { data } })
+    expect(sources).toMatchObject([{ source: 'bad-lines.jsonl', badDocuments: { json: expect.any(Number) } }])
+    const records = readMetrics(join(dir, 'left out', 'metrics.jsonl'))
+    expect(records).toContainEqual(
+      expect.objectContaining({ kind: 'event', name: 'left-out', step: 3, detail: { sources: expect.any(Array) } }),
+    )
   })
 
   it('is written by one process at a time', async () => {

@@ -44,9 +44,17 @@ describe('access', () => {
   })
 
   it('knows the pages of this machine', () => {
-    for (const origin of ['http://localhost:8888', 'http://127.0.0.1:8890', 'https://[::1]:1'])
+    for (const origin of ['http://localhost:8888', 'http://127.0.0.1:8890', 'https://localhost:1'])
       expect(isLoopbackOrigin(origin)).toBe(true)
-    for (const origin of ['null', 'http://localhost.evil.example', 'https://evil.example', 'file://', ''])
+    for (const origin of [
+      'null',
+      'http://[::1]:1',
+      'ws://localhost:1',
+      'http://localhost.evil.example',
+      'https://evil.example',
+      'file://',
+      '',
+    ])
       expect(isLoopbackOrigin(origin)).toBe(false)
   })
 })

@@ -10,6 +10,17 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] })
 }
 
+/** Opens an address; an error in the page or a message of it on the console is a trouble. */
+export async function openPage(browser: Browser, url: string, troubles: string[] = []): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } })
+  page.on('pageerror', error => troubles.push(error.message))
+  page.on('console', message => {
+    if (message.type() === 'error' && !message.text().includes('WebSocket')) troubles.push(message.text())
+  })
+  await page.goto(url)
+  return page
+}
+
 /** What the page tells of itself: `window.llamaProLive`. */
 export interface PageState {
   received: Record<string, { first: number; count: number; steps: number[] }>

@@ -1,8 +1,11 @@
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { liveBundle, liveHtml, liveOutput, staticBundle } from '../../src/live/notebook.js'
+import { renderValue } from '../../kernel/evaluator/rich.js'
+import { Sources } from '../../kernel/evaluator/sources.js'
+import { coveredBundle, liveBundle, liveFrame, liveHtml, liveOutput, staticBundle } from '../../src/live/notebook.js'
 import { LiveServer } from '../../src/live/server.js'
-import { figure, line, panel } from '../plot/support.js'
+import { figure, line, panel, parseXml } from '../plot/support.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { Watcher } from './support.js'
 
@@ -26,9 +29,29 @@ describe('displays in a notebook', () => {
     const text = String(html)
     for (const token of Object.values(live.access.tokens)) expect(text).not.toContain(token)
     expect(text.length).toBeLessThan(20_000)
+    expect(text.match(/<img/g)).toHaveLength(1)
     expect(text.match(/<\/script>/g)).toHaveLength(1)
     const ticket = /"([\w-]{43})"/.exec(text)![1]!
     expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('read')
+  })
+
+  it('show a server that is the result of a cell as the live page, and print no token of it anywhere', async () => {
+    const live = await LiveServer.start({ runs: [join(dir, 'runs')] })
+    const bundle = (await renderValue(live, new Sources())) as Record<string, string>
+    expect(Object.keys(bundle).sort()).toEqual(['image/svg+xml', 'text/html', 'text/plain'])
+    const ticket = /"([\w-]{43})"/.exec(bundle['text/html']!)![1]!
+    const printed = [
+      JSON.stringify(bundle),
+      ...[live, { live }, live.access, [live.access]].map(value =>
+        inspect(value, { depth: null, showHidden: true, getters: false }),
+      ),
+      JSON.stringify([live.access]),
+    ]
+    for (const token of Object.values(live.access.tokens)) for (const text of printed) expect(text).not.toContain(token)
+    expect(bundle['text/plain']).toContain(`LiveServer on 127.0.0.1:${live.port}, runs: 0`)
+    expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('write')
+    await live.close()
+    expect(inspect(live)).toContain('closed')
   })
 
   it('let the reader steer only when that is asked for', async () => {
@@ -37,10 +60,24 @@ describe('displays in a notebook', () => {
     expect(live.access.permissionOf(live.access.redeem(ticket))).toBe('write')
   })
 
+  it('draw the picture beside the page anew, marked so that the page can hide it, without touching the page', async () => {
+    const live = await start()
+    const output = liveOutput(live)
+    const html = liveFrame(live, output)
+    expect(html).not.toContain('<img')
+    expect(html).toContain(`img[src*="' + id + '"]`)
+    const svg = String(coveredBundle(drawn, output)['image/svg+xml'])
+    expect(svg).toMatch(new RegExp(`^<svg data-live="${output.id}" `))
+    expect(parseXml(svg).name).toBe('svg')
+    expect(encodeURIComponent(svg)).toContain(output.id)
+    for (const token of [...Object.values(live.access.tokens), output.ticket]) expect(svg).not.toContain(token)
+    expect(String(staticBundle(drawn)['image/svg+xml'])).not.toContain('data-live')
+  })
+
   it('are drawn again in their place, and know which of the open pages are theirs', async () => {
     const live = await start()
     const [one, other] = [liveOutput(live), liveOutput(live, { canWrite: true })]
-    expect(liveHtml(live, drawn, { output: one })).toBe(liveHtml(live, drawn, { output: one }))
+    expect(liveFrame(live, one)).toBe(liveFrame(live, one))
     const [ofOne, ofOther] = [one, other].map(({ ticket }) => live.access.redeem(ticket))
     const page = (token: string) => Watcher.of(`http://127.0.0.1:${live.port}/?token=${token}`).opened()
     const open = [await page(ofOther!), await page(ofOther!), await page(live.access.tokens.write)]

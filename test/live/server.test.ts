@@ -1,10 +1,14 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
+import type { WebSocket } from 'ws'
+import { isLoopbackOrigin } from '../../src/live/access.js'
+import { LiveClient } from '../../src/live/client.js'
 import type { LiveControls } from '../../src/live/controls.js'
+import type { RunRow } from '../../src/live/protocol.js'
 import { LiveServer } from '../../src/live/server.js'
 import { LabError } from '../../src/util/errors.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -65,6 +69,30 @@ describe('records', () => {
     await late.until('records', message => message.next === run.writer.last!.seq + 1)
     expect([...early.numbers('a'), ...late.numbers('a')]).toEqual(count(0, run.writer.last!.seq + 1))
     expect(late.messages.some(message => message.type === 'reset')).toBe(false)
+  })
+
+  it('come each once for who says in several messages what it holds', async () => {
+    const dir = join(root, 'parts')
+    const runs = ['a', 'b', 'c'].map(name => new FakeRun(dir, name))
+    for (const run of runs) run.train(20)
+    const server = await serve(dir)
+    const early = await watch(server.readUrl)
+    early.say({ type: 'follow', history: 1000 })
+    const last = () => runs[0]!.writer.last!.seq + 1
+    for (const { name } of runs.map((_, i) => ({ name: 'abc'[i]! })))
+      await early.until('records', message => message.run === name && message.next === last())
+    const held = { a: early.position('a'), b: early.position('b') }
+    for (const run of runs) run.train(5)
+    const late = await watch(server.readUrl)
+    late.say({ type: 'follow', from: { a: held.a }, more: true })
+    await late.until('runs', message => message.runs.length === 3)
+    expect(late.messages.some(message => message.type === 'records')).toBe(false)
+    late.say({ type: 'follow', from: { b: held.b }, history: 3 })
+    for (const name of ['a', 'b', 'c'])
+      await late.until('records', message => message.run === name && message.next === last())
+    expect(late.numbers('a')).toEqual(count(held.a.next, last()))
+    expect(late.numbers('b')).toEqual(count(held.b.next, last()))
+    expect(late.numbers('c')).toEqual(count(last() - 3, last()))
   })
 
   it('begin again, with a word of it, for who holds what a resume has cut off', async () => {
@@ -156,6 +184,23 @@ describe('figures', () => {
     }
   })
 
+  it('have the same colours when runs are found in another order, as after a restart', async () => {
+    const dir = join(root, 'order')
+    const names = ['expansion-b', 'x-4', 'x-3', 'expansion-a', 'x-2', 'x-1', 'x-0', 'x-9', 'x-8', 'x-7']
+    new FakeRun(dir, names[0]!)
+    const before = await serve(dir)
+    const rows = async (server: LiveServer) => (await (await part(server, '/runs')).json()) as RunRow[]
+    await rows(before)
+    for (const name of names.slice(1)) {
+      new FakeRun(dir, name)
+      await rows(before)
+    }
+    const looks = async (server: LiveServer) =>
+      (await rows(server)).map(({ name, color, isDashed }) => [name, color, isDashed])
+    expect(await looks(before)).toEqual(await looks(await serve(dir)))
+    expect((await rows(before)).filter(row => row.isDashed)).toHaveLength(2)
+  })
+
   it('are files too', async () => {
     const dir = join(root, 'files')
     new FakeRun(dir, 'a').train(12)
@@ -164,6 +209,12 @@ describe('figures', () => {
     expect(csv.headers.get('content-disposition')).toContain('forgetting.csv')
     expect(await csv.text()).toMatch(/^panel,series,x,y,low,high\r\n/)
     expect(await (await part(server, '/figures/loss.svg')).text()).toMatch(/^<svg/)
+    const long = new FakeRun(dir, 'long')
+    long.train(5000)
+    const losses = await (await part(server, '/figures/loss.csv')).text()
+    const raw = losses.split('\r\n').filter(row => row.startsWith('Training loss,long (raw)'))
+    // all that was measured, not what the page draws
+    expect(raw.map(row => Number(row.split(',')[2]))).toEqual(count(1, 5001))
     expect((await part(server, '/figures/nothing.svg')).status).toBe(404)
     expect((await part(server, `/figures/loss.svg?view=${encodeURIComponent('{"y":1}')}`)).status).toBe(400)
   })
@@ -225,7 +276,11 @@ describe('who may come in', () => {
     const policy = (await part(server, '/')).headers.get('content-security-policy')!
     expect(policy).toContain("default-src 'none'")
     expect(policy).toContain("frame-ancestors 'none'")
-    expect((await part(server, '/embed')).headers.get('content-security-policy')).toContain('http://localhost:*')
+    const framed = (await part(server, '/embed')).headers.get('content-security-policy')!
+    const sources = /frame-ancestors ([^;]*)/.exec(framed)![1]!.split(' ').slice(1)
+    // whoever is given a token may also frame the page, and the other way round
+    expect(sources).toHaveLength(4)
+    for (const source of sources) expect(isLoopbackOrigin(source.replace('*', '8888'))).toBe(true)
     expect((await part(server, '/')).headers.get('referrer-policy')).toBe('no-referrer')
   })
 
@@ -240,6 +295,96 @@ describe('who may come in', () => {
     expect((await part(server, '/runs', await given.text())).status).toBe(200)
     expect((await exchange(ticket, 'http://localhost:8888')).status).toBe(401)
     expect((await exchange('x'.repeat(10_000), 'http://localhost:8888')).status).toBe(401)
+  })
+})
+
+describe('how much is sent', () => {
+  it('is one message of records a run in a tick, ten ticks a second', async () => {
+    const dir = join(root, 'pace')
+    const run = new FakeRun(dir, 'a')
+    const server = await serve(dir)
+    const watcher = await watch(server.readUrl)
+    watcher.say({ type: 'follow' })
+    await watcher.until('runs', ({ runs }) => runs.length === 1)
+    const sent = () => watcher.messages.filter(message => message.type === 'records').length
+    const [before, started] = [sent(), performance.now()]
+    const writing = setInterval(() => run.train(1), 5)
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    clearInterval(writing)
+    const ticks = (performance.now() - started) / 100
+    expect(sent() - before).toBeGreaterThan(2)
+    expect(sent() - before).toBeLessThanOrEqual(Math.ceil(ticks) + 1)
+  })
+
+  it('is nothing to a page that does not take what it was sent, and all of it later', async () => {
+    const dir = join(root, 'slow')
+    const run = new FakeRun(dir, 'a')
+    run.train(10)
+    const server = await LiveServer.start({ runs: [dir] })
+    servers.push(server)
+    await server.update()
+    const sent: string[] = []
+    const socket = Object.assign(new EventEmitter(), {
+      OPEN: 1,
+      readyState: 1,
+      bufferedAmount: 0,
+      send: (text: string) => sent.push(text),
+    })
+    const client = new LiveClient(socket as unknown as WebSocket, 'read', server)
+    socket.emit('message', Buffer.from('{"type":"follow","history":1000}'), false)
+    socket.bufferedAmount = (1 << 20) + 1
+    const before = sent.length
+    for (let i = 0; i < 5; i++) await client.tick(null)
+    expect(sent.length).toBe(before)
+    run.train(10)
+    await server.update()
+    socket.bufferedAmount = 0
+    for (let i = 0; i < 3; i++) await client.tick(null)
+    const records = sent
+      .map(text => JSON.parse(text))
+      .flatMap(({ type, records: some }) => (type === 'records' ? some : []))
+    expect(records.map((record: { seq: number }) => record.seq)).toEqual(count(0, run.writer.last!.seq + 1))
+  })
+
+  it('ends for a peer that answers no ping, and goes on for one that does', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      const server = await serve(join(root, 'access'))
+      const alive = await watch(server.readUrl)
+      const pinged = () => new Promise(resolve => alive.socket.once('ping', resolve))
+      const dead = connect(server.port, '127.0.0.1')
+      const key = Buffer.alloc(16).toString('base64')
+      const path = server.readUrl.replace(/^.*\/\?/, '/live?')
+      const upgrade = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}`
+      dead.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n${upgrade}\r\n\r\n`)
+      dead.on('error', () => {})
+      dead.resume()
+      await expect.poll(() => server.clients).toBe(2)
+      const closed = once(dead, 'close')
+      const first = pinged()
+      vi.advanceTimersByTime(15_000)
+      await first
+      // the answer has to arrive before the next ping
+      await part(server, '/runs')
+      expect(server.clients).toBe(2)
+      const second = pinged()
+      vi.advanceTimersByTime(15_000)
+      await Promise.all([second, closed])
+      await expect.poll(() => server.clients).toBe(1)
+      expect(alive.socket.readyState).toBe(alive.socket.OPEN)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('goes to thirty-two pages at most; a place that becomes free is given again', async () => {
+    const server = await serve(join(root, 'access'))
+    const open = await Promise.all(Array.from({ length: 32 }, () => watch(server.readUrl)))
+    await expect(watch(server.readUrl)).rejects.toThrow('503')
+    open[0]!.close()
+    await expect.poll(() => server.clients).toBe(31)
+    await watch(server.readUrl)
+    expect(server.clients).toBe(32)
   })
 })
 
@@ -304,7 +449,7 @@ describe('what may be said', () => {
       expect((await watcher.until('error')).message, bad).not.toBe('')
     }
     const closed = new Promise(resolve => watcher.socket.once('close', resolve))
-    watcher.socket.send('x'.repeat(70_000))
+    watcher.socket.send('x'.repeat((1 << 20) + 1))
     expect(await closed).toBe(1009)
     expect((await part(server, '/runs')).status).toBe(200)
   })
@@ -336,23 +481,33 @@ describe('controls', () => {
       },
       walk: {
         names: ['ladder', 'proof'],
-        svg: async (name, { prompt = '' } = {}) => {
+        svg: async (name, { prompt = '', expansion } = {}) => {
           if (name === 'proof') throw new LabError('LESSON', 'expand first')
-          return `<svg>${prompt}</svg>`
+          return `<svg>${prompt}${expansion ? JSON.stringify(expansion) : ''}</svg>`
         },
       },
+      scores: async () => [{ probe: 'code', lossNats: 2.5 }],
     }
     const server = await serve(dir, { controls })
     const reader = await watch(server.readUrl)
     const writer = await watch(server.url)
-    expect(await reader.until('hello')).toMatchObject({ canWrite: false, hasSession: true, walk: [] })
-    expect(await writer.until('hello')).toMatchObject({ canWrite: true, walk: ['ladder', 'proof'] })
+    expect(await reader.until('hello')).toMatchObject({ canWrite: false, canScore: false, walk: [] })
+    expect(await writer.until('hello')).toMatchObject({ canWrite: true, canScore: true, walk: ['ladder', 'proof'] })
     const step = async (address: string, name: string, query = '') => {
       const answer = await fetch(address.replace('/?', `/walk/${name}.svg?`) + query)
       return [answer.status, await answer.text()]
     }
     expect(await step(server.url, 'ladder')).toEqual([200, '<svg></svg>'])
     expect(await step(server.url, 'ladder', '&prompt=the%20river')).toEqual([200, '<svg>the river</svg>'])
+    const wished = { groups: 3, placement: 'suffix' }
+    expect(await step(server.url, 'ladder', '&groups=3&placement=suffix')).toEqual([
+      200,
+      `<svg>${JSON.stringify(wished)}</svg>`,
+    ])
+    expect(await step(server.url, 'ladder', '&placement=suffix')).toEqual([200, '<svg></svg>'])
+    const scores = (address: string) => fetch(address.replace('/?', '/gates/scores?'))
+    expect(await (await scores(server.url)).json()).toEqual([{ probe: 'code', lossNats: 2.5 }])
+    expect((await scores(server.readUrl)).status).toBe(403)
     expect(await step(server.url, 'proof')).toEqual([400, 'expand first'])
     expect(await step(server.url, 'copy')).toEqual([404, 'no step "copy"'])
     expect((await step(server.readUrl, 'ladder'))[0]).toBe(403)
@@ -382,6 +537,8 @@ describe('controls', () => {
     const writer = await watch(server.url)
     writer.say({ type: 'gate', id: 1, value: 0 })
     expect((await writer.until('result')).error).toContain('only watches')
+    expect((await fetch(server.url.replace('/?', '/gates/scores?'))).status).toBe(404)
+    expect(await writer.until('hello')).toMatchObject({ canWrite: true, canScore: false, walk: [] })
   })
 })
 

@@ -32,6 +32,12 @@ export class FakeRun {
     }
   }
 
+  /** One step with a loss far from the others. */
+  spike(lossNats: number): void {
+    this.step++
+    this.writer.write(train(this.step, lossNats))
+  }
+
   /** As a resume from a checkpoint does it. */
   cutBackTo(step: number): void {
     this.writer.close()

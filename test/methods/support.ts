@@ -60,7 +60,7 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
 
 async function exactly(engine: ReferenceEngine, outputs: Tensor[]): Promise<Float64Array[]> {
   const { spec, key, data, variables } = lower(outputs, [], engine.nativeOps)
-  const inputs = spec.inputs.map(({ name }) => data.get(name)!)
+  const inputs = spec.inputs.map(({ value }) => data.get(value)!)
   const slots = variables.map(variable => (variable as Variable).id)
   return engine.runExact(await engine.load(spec, key), inputs, slots).map(({ data: values }) => values)
 }

@@ -109,6 +109,7 @@ describe('refusals name the key', () => {
     [{ architectures: ['LlamaForSequenceClassification'] }, 'CONFIG_UNSUPPORTED', 'LlamaForSequenceClassification'],
     [{ architectures: ['Qwen2ForCausalLM'] }, 'CONFIG_UNSUPPORTED', 'Qwen2ForCausalLM'],
     [{ hidden_act: 'gelu' }, 'CONFIG_UNSUPPORTED', 'hidden_act'],
+    [{ is_causal: false }, 'CONFIG_UNSUPPORTED', 'is_causal'],
     [{ rope_scaling: { type: 'yarn', factor: 4 } }, 'CONFIG_UNSUPPORTED', 'yarn'],
     [{ rope_scaling: { type: 'dynamic', factor: 4 } }, 'CONFIG_UNSUPPORTED', 'dynamic'],
     [{ rope_parameters: { rope_type: 'longrope' } }, 'CONFIG_UNSUPPORTED', 'longrope'],

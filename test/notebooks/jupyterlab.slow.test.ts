@@ -10,9 +10,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromiumPath, launchChromium } from '../live/browser.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
-/** A Python with JupyterLab: `LLAMA_PRO_JUPYTER_PYTHON`, the tests' Python, or `python3`. */
-const python = process.env['LLAMA_PRO_JUPYTER_PYTHON'] ?? process.env['LLAMA_PRO_TEST_PYTHON'] ?? 'python3'
-const hasLab = spawnSync(python, ['-c', 'import jupyterlab']).status === 0
+/** A Python with JupyterLab: `LLAMA_PRO_JUPYTER_PYTHON`, which has to have it, the tests' Python, or `python3`. */
+const named = process.env['LLAMA_PRO_JUPYTER_PYTHON']
+const python = named ?? process.env['LLAMA_PRO_TEST_PYTHON'] ?? 'python3'
+const hasLab = named !== undefined || spawnSync(python, ['-c', 'import jupyterlab']).status === 0
 const screenshots = process.env['LLAMA_PRO_SCREENSHOTS']
 
 const cells = [
@@ -133,6 +134,7 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
     await page.keyboard.press('i')
     await page.keyboard.press('i')
     await expect.poll(() => area(2).textContent(), { timeout: 60_000 }).toMatch(/interrupted/)
+    await expect.poll(() => area(3).textContent(), { timeout: 30_000 }).toContain('Interrupted')
     // what stays is the picture
     await expect.poll(() => area(2).locator('iframe').count(), { timeout: 30_000 }).toBe(0)
     await area(2).locator('svg, img').first().waitFor()

@@ -6,7 +6,7 @@ import type { Curve } from '../../src/plot/figures/curves.js'
 import { forgettingFigure } from '../../src/plot/figures/forgetting.js'
 import { sharesFigure } from '../../src/plot/figures/shares.js'
 import { gradientNormFigure, trainingLossFigure } from '../../src/plot/figures/training.js'
-import { assignColors, neutralColor, palette, runStyle } from '../../src/plot/palette.js'
+import { assignColors, dashesOf, neutralColor, palette, runStyle } from '../../src/plot/palette.js'
 
 const curve = (run: string, name: string, y = [3, 2, 1]): Curve => ({ run, name, x: y.map((_, i) => i), y })
 const lines = (spec: { panels: { series: unknown[] }[] }) =>
@@ -25,6 +25,18 @@ describe('trainingLossFigure', () => {
     const [raw] = lines(trainingLossFigure([curve('a', 'loss', long)], { maxPoints: 500 }))
     expect(raw!.x.length).toBeLessThanOrEqual(500)
     expect(raw!.y).toContain(99)
+  })
+
+  it('keeps both of two opposite spikes that lie next to each other, smoothed or not', () => {
+    const long = Array.from({ length: 50_000 }, (_, i) => (i === 31_234 ? 99 : i === 31_236 ? -99 : 1))
+    for (const smoothing of [0, 0.9]) {
+      const options = { maxPoints: 500, smoothing }
+      const [first] = lines(trainingLossFigure([curve('a', 'loss', long)], options))
+      expect(first!.x.length).toBeLessThanOrEqual(500)
+      expect(first!.y).toEqual(expect.arrayContaining([99, -99]))
+    }
+    const ghost = trainingLossFigure([curve('a', 'loss', long)], { maxPoints: 500, smoothing: 0, ghosts: ['a'] })
+    expect(lines(ghost)[0]!.y).toEqual(expect.arrayContaining([99, -99]))
   })
 
   it('counts x in steps, tokens or seconds', () => {
@@ -76,6 +88,8 @@ describe('forgettingFigure', () => {
     const spec = forgettingFigure([{ ...curve('a', 'code'), low: [2, 1, 0], high: [4, 3, 2] }], { unit: 'bitsPerByte' })
     expect(spec.panels[0]).toMatchObject({ zeroLine: true, yAxis: { unit: 'bits/byte', scale: 'linear' } })
     expect(spec.panels[0]!.series[0]).toMatchObject({ kind: 'band', low: [2, 1, 0], high: [4, 3, 2], solid: false })
+    const unknown = { ...curve('a', 'code'), low: [null, null, null], high: [null, null, null] }
+    expect(forgettingFigure([unknown]).panels[0]!.series.map(series => series.kind)).toEqual(['line'])
   })
 })
 
@@ -154,6 +168,32 @@ describe('assignColors', () => {
         ])
         expect(colors.get('general')).toBe('blue')
         expect(new Set(colors.values()).size).toBe(colors.size)
+      }),
+    )
+  })
+
+  it('gives the same colours and dashes in whatever order names are found', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string(), { maxLength: 20 }), names => {
+        const [colors, turned] = [assignColors(names), assignColors([...names].reverse())]
+        expect([...turned].sort()).toEqual([...colors].sort())
+        expect([...dashesOf(turned)].sort()).toEqual([...dashesOf(colors)].sort())
+      }),
+    )
+  })
+
+  it('tells dozens of runs apart, the first eight by colour alone', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 48 }), names => {
+        const drawn = lines(
+          trainingLossFigure(
+            names.map(run => curve(run, 'loss')),
+            { smoothing: 0 },
+          ),
+        )
+        expect(new Set(drawn.map(({ color, dash }) => `${color} ${dash}`)).size).toBe(names.length)
+        expect(new Set(drawn.map(({ color }) => color)).size).toBe(Math.min(8, names.length))
+        if (names.length < 9) expect(drawn.every(({ dash }) => dash === 'solid')).toBe(true)
       }),
     )
   })

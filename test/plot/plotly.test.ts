@@ -88,4 +88,15 @@ describe('toPlotly', () => {
     const { layout } = toPlotly(layerMapFigure({ blocks, totalParameters: 40, trainableParameters: 0 }))
     expect(layout['xaxis']).toMatchObject({ dtick: 3, tickformat: 'd' })
   })
+
+  it('puts the unit of a long axis label on a line of its own', () => {
+    const title = (label: string) => {
+      const spec = figure([panel({ yAxis: axis(label, { unit: 'nats/token' }), series: [line([1], [2])] })])
+      return (toPlotly(spec).layout['yaxis'] as { title: { text: string } }).title.text
+    }
+    expect(title('loss')).toBe('loss (nats/token)')
+    expect(title('forgotten: loss increase on <general>')).toBe(
+      'forgotten: loss increase on &lt;general&gt;<br>(nats/token)',
+    )
+  })
 })

@@ -135,6 +135,14 @@ describe('renderSvg', () => {
     expect(renderSvg(spec, { theme: 'dark' })).not.toMatch(/prefers-color-scheme|#FFFFFF/)
   })
 
+  it('is the light figure where a viewer, as of a saved notebook, takes its style sheet away', () => {
+    const spec = forgettingFigure([{ run: 'a', name: 'code', x: [0, 1], y: [0, 1], low: [0, 0], high: [1, 2] }])
+    const stripped = renderSvg(spec)
+      .replace(/<style>.*?<\/style>/, '')
+      .replace(/ class="[fs]-[^"]*"/g, '')
+    expect(stripped).toBe(renderSvg(spec, { theme: 'light' }))
+  })
+
   it('names up to six lines at their ends without overlap, more in a legend', () => {
     const many = (n: number) =>
       Array.from({ length: n }, (_, i) => line([0, 1], [1, 1 + i / 1000], { name: `probe ${i}` }))

@@ -3,13 +3,16 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseArguments } from '../../repl/commands/command.js'
+import { checkNames } from '../../repl/commands/check-names.js'
+import { parseArguments, stepNumber } from '../../repl/commands/command.js'
 import { commandLineOf, isCommandLine } from '../../repl/commands/command-line.js'
 import { completeCommand, type NameSources } from '../../repl/commands/complete-command.js'
 import { helpText } from '../../repl/commands/help.js'
+import { recipeFields, recipeOptions } from '../../repl/commands/recipe-options.js'
 import { scriptParts } from '../../repl/commands/session-commands.js'
 import { commandOf, commands } from '../../repl/commands/table.js'
 import { quoteWord, splitWords } from '../../repl/commands/words.js'
+import { parseRecipe } from '../../src/index.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const paused = { runStatus: 'paused', runDir: 'runs/x' }
@@ -52,6 +55,10 @@ describe('commands', () => {
     [':freeze "block 3-7" all', 'lab.freeze("block 3-7", "all")'],
     [':gate 0.5 3', 'lab.gate(0.5, 3)'],
     [':train steps=4 lr=1e-3', 'lab.train({ steps: 4, lr: 0.001 })'],
+    [
+      ':train steps=4 schedule.kind=constant schedule.warmupRatio=0 precision=f32',
+      'lab.train({ steps: 4, recipe: { schedule: { kind: "constant", warmupRatio: 0 }, precision: "f32" } })',
+    ],
     [':probe', 'await lab.probe()'],
     [':probe general=a.jsonl maxTokens=10', 'await lab.probe({ general: "a.jsonl" }, { maxTokens: 10 })'],
     [':probe maxTokens=10', 'await lab.probe(undefined, { maxTokens: 10 })'],
@@ -84,6 +91,44 @@ describe('commands', () => {
     expect(() => cell(':gate high')).toThrow('expected a number for value, got "high"')
     expect(() => cell(':layers all')).toThrow('takes no words')
     expect(() => cell(':compare one')).toThrow(':compare needs run')
+    expect(() => cell(':train schedule.knd=constant')).toThrow('Did you mean "schedule.kind"?')
+    expect(() => cell(':train recipe=a.yaml precision=f32')).toThrow('either recipe= or keys of a recipe')
+    const step = commandOf('step')
+    expect(() => parseArguments(step, '12')).toThrow('expected 1 to 9, ladder, copy')
+    expect(() => parseArguments(step, 'prof')).toThrow('Did you mean "proof"?')
+    expect(stepNumber('proof')).toBe(4)
+  })
+
+  it('say which run was meant', () => {
+    const names = { cwd: temporaryDirectory('no-runs'), runs: () => ['expansion', 'full'] }
+    const check = (line: string) => {
+      const { name, rest } = commandLineOf(line)!
+      checkNames(commandOf(name), parseArguments(commandOf(name), rest), names)
+    }
+    expect(() => check(':plot loss expansoin')).toThrow('Did you mean "expansion"? The runs are expansion, full.')
+    expect(() => check(':compare full expension')).toThrow('got "expension". Did you mean "expansion"?')
+    expect(() => check(':resume ful')).toThrow('Did you mean "full"?')
+    expect(() => check(':load deom')).toThrow('Did you mean "demo"?')
+    for (const line of [':load demo', ':load', ':load hf://a/b', ':load full', ':load .', ':plot loss full'])
+      check(line)
+  })
+
+  it('know every key of a recipe that a session does not decide, but those of lists', () => {
+    const minimal = { model: '.', method: 'full', data: { sources: [{ manifest: 'x' }], seqLen: 8 }, steps: 1, seed: 1 }
+    const all = Object.entries(parseRecipe(minimal)).flatMap(([key, value]) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.keys(value).map(inner => `${key}.${inner}`)
+        : [key],
+    )
+    const others = 'model method train frozenWeights probes data.sources optimizer.betas'.split(' ')
+    const short = ['optimizer.lr', 'data.seqLen', 'batch.microBatch', 'batch.gradAccumSteps']
+    const known = Object.keys(commandOf('train').options)
+    expect(all.filter(key => ![...known, ...others, ...short].includes(key))).toEqual([])
+    for (const [name, { kind, choices }] of Object.entries(recipeOptions)) {
+      const fields = recipeFields({ [name]: choices?.[0] ?? (kind === 'number' ? 0.5 : 2) })
+      const value = { ...minimal, ...fields, data: { ...minimal.data, ...(fields['data'] as object | undefined) } }
+      expect(() => parseRecipe(value)).not.toThrow()
+    }
   })
 
   it('about a run need one in the right state', () => {
@@ -115,7 +160,9 @@ describe('words', () => {
   })
   it('a pattern or a division is no command', () => {
     expect(isCommandLine('/ab+/.test("x")')).toBe(false)
+    expect(isCommandLine('/a b/.test("x")')).toBe(false)
     expect(isCommandLine('/load demo')).toBe(true)
+    expect(isCommandLine('/load runs/a/model')).toBe(true)
     expect(isCommandLine(': x')).toBe(false)
   })
   it('a script is cut at its commands', () => {
@@ -149,6 +196,11 @@ describe('completion', () => {
     ['/unf', ['/unfreeze']],
     [':train st', ['steps=']],
     [':plan placement=p', ['placement=prefix']],
+    [':train schedule.k', ['schedule.kind=']],
+    [':train schedule.kind=co', ['schedule.kind=cosine', 'schedule.kind=constant']],
+    [':plan at=', ['at=0', 'at=1', 'at=2']],
+    [':plan at=1,', ['at=1,2', 'at=1,3']],
+    [':step pr', ['proof']],
     [':plot f', ['forgetting']],
     [':plot loss e', ['expansion']],
     [':data m', ['"my folder/"', 'my-texts.jsonl']],

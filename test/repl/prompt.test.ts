@@ -72,6 +72,12 @@ describe('typing', () => {
     expect(shown(type(`e\u0301x${left}\u007f`))).toBe('|x')
   })
 
+  it('moves over words of any script, marks included', () => {
+    expect(shown(type(`cafe\u0301s noirs\u001bb\u001bb`))).toBe('|cafe\u0301s noirs')
+    expect(shown(type('\u0928\u093f\u0928 x\u001bb\u001bb'))).toBe('|\u0928\u093f\u0928 x')
+    expect(shown(type('a 😀 b\u001bb\u001bb'))).toBe('|a 😀 b')
+  })
+
   it('undoes word by word and redoes', () => {
     const typed = [...'one two'].reduce((state, char) => type(char, world(), state).state, emptyPrompt)
     expect(type('\u001f', world(), typed).text).toBe('one')
@@ -85,6 +91,17 @@ describe('up and down', () => {
 
   it('move inside a block and keep the column', () => {
     expect(shown(type(`\u001b[200~long line\nx\nanother\u001b[201~${up}${up}`))).toBe('long li|ne\nx\nanother')
+  })
+
+  it('keep the column of the screen, not that of the characters', () => {
+    expect(shown(type(`\u001b[200~abcdef\n日本\u001b[201~${up}`))).toBe('abcd|ef\n日本')
+    expect(shown(type(`\u001b[200~日本語\nabc\u001b[201~${up}`))).toBe('日|本語\nabc')
+  })
+
+  it('go to the oldest and back to the draft', () => {
+    expect(type('draft\u001b<', world(entries)).text).toBe('first')
+    expect(type('draft\u001b<\u001b>', world(entries)).text).toBe('draft')
+    expect(type(`draft\u001b<${down.repeat(5)}`, world(['a', 'b'])).text).toBe('draft')
   })
 
   it('walk through history from the first line, and back to what was typed', () => {
@@ -105,6 +122,10 @@ describe('Ctrl-R', () => {
     expect(type('\u0012alpha', world(entries)).text).toBe('alpha + 1')
     expect(type('\u0012alpha\u0012', world(entries)).text).toBe('let alpha = 1')
     expect(type('\u0012beta\r', world(entries)).effects).toEqual([{ kind: 'submit', text: 'beta()' }])
+  })
+  it('takes characters of the query back whole, and lines that are pasted', () => {
+    expect(type('\u0012😀😁\u007f', world()).state.search?.query).toBe('😀')
+    expect(type('\u0012\u001b[200~a\r\n\u001b[2Jb\u001b[201~', world(['a\n[2Jb c'])).text).toBe('a\n[2Jb c')
   })
   it('gives the draft back', () => {
     expect(type('draft\u0012beta\u0007', world(entries)).text).toBe('draft')

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { lineUpdate } from '../../repl/terminal/line-update.js'
 import { Screen } from '../../repl/terminal/screen.js'
 import { VirtualTerminal } from './virtual-terminal.js'
 
@@ -23,6 +24,18 @@ describe('the screen', () => {
     terminal.bytes = 0
     screen.draw({ lines: ['top', 'In [1]: a', 'status'], cursor: { x: 9, y: 1 } })
     expect(terminal.bytes).toBe(0)
+  })
+
+  it('writes only the part of a line that differs, in the colours that are on there', () => {
+    expect(lineUpdate('loss 3.001 ⣀⣀⣀', 'loss 3.002 ⣀⣀⣀')).toBe('\u001b[10G2 ⣀⣀⣀')
+    const red = (text: string) => `\u001b[31m${text}\u001b[39m`
+    expect(lineUpdate(`loss 12345 ${red('ab')}`, `loss 12345 ${red('ac')}`)).toBe('\u001b[13G\u001b[31mc\u001b[39m')
+    // neither within a sequence nor within a character
+    expect(lineUpdate(`0123456789${red('a')}`, '0123456789\u001b[32ma\u001b[39m')).toBe(
+      '\u001b[11G\u001b[32ma\u001b[39m',
+    )
+    expect(lineUpdate('0123456789e', '0123456789e\u0301')).toBe('\u001b[11Ge\u0301')
+    expect(lineUpdate('abc', 'abd')).toBe('abd')
   })
 
   it('prints above the frame, however much', () => {

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { doctorText } from '../../repl/doctor-text.js'
 import { ReplSession, type SessionEvents } from '../../repl/session/repl-session.js'
@@ -5,13 +7,14 @@ import { Emitter } from '../../src/index.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 describe('a session', () => {
+  const cwd = temporaryDirectory('session')
   const events = new Emitter<SessionEvents>()
   const size = { columns: 60, rows: 30, color: false }
   let session: ReplSession
   let printed: string[] = []
   beforeAll(async () => {
     session = await ReplSession.open({
-      cwd: temporaryDirectory('session'),
+      cwd,
       events,
       threads: 1,
       canWalk: false,
@@ -55,6 +58,37 @@ describe('a session', () => {
     expect(printed).toEqual(['interrupted'])
     const reason = new Error('stopped')
     await expect(doctorText(AbortSignal.abort(reason))).rejects.toBe(reason)
+  })
+
+  it('a run that a cell awaits is paused, resumed and stopped at once', async () => {
+    await run(':load demo')
+    await run('lab.probes({})')
+    await run(':train steps=5000 seqLen=32 microBatch=1')
+    const awaited = session.submit('await lab.run')
+    const training = session.lab.run!
+    await vi.waitFor(() => expect(training.status).toBe('training'), { timeout: 60_000 })
+    expect(await session.submit(':pause')).toBe(true)
+    expect(training.status).toBe('paused')
+    expect(await session.submit(':resume')).toBe(true)
+    expect(training.status).toBe('training')
+    expect(await session.submit(':stop')).toBe(true)
+    expect(await awaited).toBe(true)
+    expect(training.status).toBe('interrupted')
+    // with nothing to control they are commands like others, and say so
+    expect(await session.submit(':pause')).toBe(false)
+    expect(printed.at(-1)).toContain(':pause needs a run that is training')
+  })
+
+  it('does not write over the files of others', async () => {
+    await run(':export mine')
+    await run(':export mine')
+    expect(await session.submit(':export no/where')).toBe(false)
+    expect(printed.at(-1)).toMatch(/there is no folder .*no: make it first/)
+    writeFileSync(join(cwd, 'theirs.ipynb'), 'theirs')
+    expect(await session.submit(':export theirs')).toBe(false)
+    expect(printed.at(-1)).toContain('is there already')
+    expect(readFileSync(join(cwd, 'theirs.ipynb'), 'utf8')).toBe('theirs')
+    await run(':export theirs overwrite=yes')
   })
 
   it('draws results and what is displayed for the width of the terminal', async () => {

@@ -6,6 +6,7 @@ import type { Lab, LessonOptions } from '../../src/index.js'
 
 it('the step walk computes one lesson at a time, that which is open, and stops when it is left', async () => {
   const computed: number[] = []
+  const shown: number[] = []
   let atOnce = 0
   let most = 0
   const step = async (index: number, { signal }: LessonOptions) => {
@@ -18,7 +19,7 @@ it('the step walk computes one lesson at a time, that which is open, and stops w
   }
   const size = () => ({ columns: 80, rows: 20, color: false })
   const lab = { step } as unknown as Lab
-  const walk = new StepWalk(1, { lab, prompt: '', size, onChange: () => {} })
+  const walk = new StepWalk(1, { lab, options: {}, size, onChange: () => {}, onShown: index => shown.push(index) })
   for (let i = 0; i < 8; i++) walk.press(key('right'))
   await vi.waitFor(() => expect(computed).toEqual([9]), { timeout: 5000 })
   // the ninth does not listen to its signal: what comes after it waits
@@ -29,4 +30,5 @@ it('the step walk computes one lesson at a time, that which is open, and stops w
   walk.press(key('escape'))
   await vi.waitFor(() => expect(atOnce).toBe(0), { timeout: 300 })
   expect(most).toBe(1)
+  expect(shown).toEqual([8])
 })

@@ -1,7 +1,8 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 
 import { temporaryDirectory } from '../support/temporary.js'
 import { Tmux, type TmuxOptions, whyNoTmux } from './tmux.js'
@@ -116,7 +117,20 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
       await terminal.until(new RegExp(`^cell +${count}$`, 'm'))
       terminal.keys('C-c')
     }
-    await terminal.until(/^In \[4\]:/m)
+    await terminal.until(/^In \[4\]:$/m)
+    terminal.type('while (true) {}\r')
+    await terminal.until(/while/)
+    // the cell is on by then
+    await sleep(1000)
+    terminal.keys('C-c')
+    await terminal.until(/Interrupted\b[\s\S]*^In \[5\]:$/m)
+    terminal.type(
+      'console.log("blocks ", 5); await new Promise(resolve => setTimeout(resolve, 200)); while (true) {}\r',
+    )
+    await terminal.until(/^blocks +5$/m)
+    await sleep(1000)
+    terminal.keys('C-c')
+    await terminal.until(/^In \[6\]:$/m)
     terminal.type('process.kill(process.pid, "SIGTERM")\r')
     await terminal.until(/left with 143/)
   })
@@ -245,15 +259,33 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/Out\[1\]: 21/)
   })
 
+  it('writes a checkpoint when the terminal goes away', async () => {
+    const terminal = await session()
+    terminal.type('process.pid\r:load demo\rlab.probes({})\r:train name=orphan steps=3000 seqLen=32 microBatch=1\r')
+    const screen = await terminal.until(/● training orphan[^\n]* [1-9]\d*\/3000/, { timeoutMs: 120_000 })
+    const pid = Number(/Out\[1\]: (\d+)/.exec(screen)![1])
+    terminal.close()
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 60_000, interval: 100 })
+    expect(readdirSync(join(cwd, 'runs', 'orphan', 'checkpoints'))).toEqual([expect.stringMatching(/^step-\d+$/)])
+  })
+
   it('trains behind a prompt that stays usable, in a panel lower than the terminal', async () => {
     const terminal = await session({ env: { NO_COLOR: '1' } })
     terminal.type(':load demo\r:expand groups=3\r:verify The river ran\r')
     await terminal.until(/identical, bit for bit/, { timeoutMs: 120_000 })
-    terminal.type('lab.probes({})\r:train steps=30 seqLen=32 microBatch=2\r')
+    terminal.type('lab.probes({})\r:train steps=3000 seqLen=32 microBatch=2\r')
     const training = await terminal.until(/● training[\s\S]*loss/, { timeoutMs: 120_000 })
     expect(training.split('\n').length).toBeLessThanOrEqual(24)
     terminal.type('40 + 2\r')
     await terminal.until(/Out\[\d+\]: 42/)
+    // a key for the cell is not one for the run
+    terminal.type('while (true) {}\r')
+    await terminal.until(/In \[\d+\]: while/)
+    await sleep(500)
+    terminal.keys('C-c')
+    await terminal.until(/Interrupted: [\s\S]*● training/)
+    await sleep(500)
+    expect(terminal.capture()).toMatch(/● training/)
     terminal.type(':pause\r')
     await terminal.until(/◌ paused/)
     terminal.keys('C-c')

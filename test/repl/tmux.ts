@@ -20,7 +20,8 @@ export class Tmux {
   readonly #socket = `llama-pro-test-${process.pid}-${++serial}`
 
   constructor({ cwd, columns = 80, rows = 24, env = {} }: TmuxOptions) {
-    const variables = { TERM: 'screen-256color', PS1: '$ ', LC_ALL: 'C.UTF-8', ...env }
+    // no prompt of the shell's: it may come before or after what is typed first
+    const variables = { TERM: 'screen-256color', PS1: '', LC_ALL: 'C.UTF-8', ...env }
     const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
     const shell = ['env', '-u', 'CI', ...assignments, 'sh']
     const size = ['-x', String(columns), '-y', String(rows)]
@@ -68,6 +69,11 @@ export class Tmux {
     return this.#tmux('capture-pane', '-p', ...range)
       .replace(/[ \t]+$/gm, '')
       .trimEnd()
+  }
+
+  /** What tmux knows of the pane, as of `cursor_x` or `cursor_flag`. */
+  pane(variable: string): string {
+    return this.#tmux('display-message', '-p', `#{${variable}}`).trim()
   }
 
   /** Waits until the screen fits; the screen is in the error when it does not in time. */

@@ -120,6 +120,29 @@ describe('the screen', () => {
     expect(frame).toMatch(/code +2\.000 +-1\.000 +\S*[\u2801-\u28ff]/)
   })
 
+  it('shows a run of 200,000 records, and reads each of them once', () => {
+    const growing: MetricRecord[] = []
+    let read = 0
+    const records = new Proxy(growing, {
+      get(target, key) {
+        if (typeof key === 'string' && /^\d+$/.test(key)) read++
+        return Reflect.get(target, key)
+      },
+    })
+    const long = { ...run!, steps: 200_000, records }
+    const loss = (step: number) => ({
+      ...(run!.records[0] as MetricRecord & { kind: 'train' }),
+      step,
+      lossNats: 5 - step / 1e5,
+    })
+    for (let step = 1; step <= 200_000; step++) growing.push(loss(step))
+    expect(frameOf({ ...base, run: long }).lines.join('\n')).toMatch(/loss +3\.000/)
+    expect(read).toBe(200_000)
+    growing.push(loss(100))
+    expect(frameOf({ ...base, run: long }).lines.join('\n')).toMatch(/loss +4\.999/)
+    expect(read).toBe(200_001)
+  })
+
   it.each([
     [80, 24],
     [100, 40],

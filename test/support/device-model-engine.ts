@@ -72,6 +72,10 @@ export class DeviceModelEngine implements Engine {
     return this.#programs.push({ spec, model, session: this.#api.createSession(model.bytes, {}) }) - 1
   }
 
+  unload(): void {
+    // lives for one test
+  }
+
   async run(id: number, inputs: readonly HostArray[], slots: readonly number[]): Promise<HostArray[]> {
     const { spec, model, session } = this.#programs[id]!
     const variables = slots.map(slot => this.#variables.get(slot)!)

@@ -6,6 +6,9 @@ import { repositoryRoot } from './shared.js'
 /** The Python of the comparisons with transformers. */
 export const pythonCommand = process.env['LLAMA_PRO_PYTHON'] ?? 'python3'
 
+/** torch.compile builds its kernels with a C++ compiler, which a bare machine may lack. */
+export const hasCompiler = spawnSync(process.env['CXX'] ?? 'g++', ['--version']).status === 0
+
 /** Packages that the comparisons import. */
 const packages = ['torch', 'transformers', 'safetensors', 'numpy']
 

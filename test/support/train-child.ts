@@ -29,6 +29,7 @@ export interface ChildRequest {
   out: string
   resume?: boolean
   threads?: number
+  memoryBytes?: number
   dieAt?: DeathPoint
   /** Abort, as Ctrl-C does, after the train record of this step. */
   abortAt?: number
@@ -97,7 +98,7 @@ async function arm(point: DeathPoint, events: NonNullable<Events>, out: string):
 
 async function main(): Promise<void> {
   const request = JSON.parse(process.argv[2]!) as ChildRequest
-  const { out, resume = false, threads = 1, dieAt, abortAt } = request
+  const { out, resume = false, threads = 1, memoryBytes, dieAt, abortAt } = request
   const events: NonNullable<Events> = new Emitter()
   const controller = new AbortController()
   events.on('record', record => {
@@ -107,7 +108,8 @@ async function main(): Promise<void> {
   events.on('memory', event => (memory = event))
   if (dieAt) await arm(dieAt, events, out)
   const recipe = parseRecipe(request.recipe)
-  const result = await runRecipe({ recipe, out, resume, threads, signal: controller.signal, events })
+  const limit = memoryBytes === undefined ? {} : { memoryBytes }
+  const result = await runRecipe({ recipe, out, resume, threads, ...limit, signal: controller.signal, events })
   const peakBytes = process.resourceUsage().maxRSS * 1024
   process.stdout.write(`${JSON.stringify({ status: result.status, step: result.step, peakBytes, memory })}\n`)
 }

@@ -77,6 +77,12 @@ describe('lowering', () => {
     expect(lowered([mul(tensor([1, 2]), 3)]).key).not.toBe(lowered([mul(tensor([1, 2]), 4)]).key)
   })
 
+  it('tells programs apart that differ only in the sign of an infinity or of zero', () => {
+    const values = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 0, -0]
+    expect(new Set(values.map(value => lowered([mul(tensor([1]), value)]).key)).size).toBe(values.length)
+    expect(lowered(values.map(value => mul(tensor([1]), value))).spec.nodes).toHaveLength(2 * values.length)
+  })
+
   it('equal programs over other variables share a key; which variable is whose is part of the structure', () => {
     const make = () => new Variable([2], 'f32', { kind: 'zeros' })
     const [p, q, r] = [make(), make(), make()]

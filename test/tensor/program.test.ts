@@ -25,12 +25,29 @@ describe('arrays of another element type', () => {
     expect(await real.run({ a: Float32Array.of(1, 2) })).toEqual({ y: Float32Array.of(2, 3) })
   })
 
+  it('and numbers that it cannot hold are refused too', async () => {
+    const next = compile({ outputs: { y: add(input('a', [], 'i32'), 1) }, engine })
+    expect(await next.run({ a: 2 })).toEqual({ y: Int32Array.of(3) })
+    for (const a of [1.5, 2 ** 31, Number.NaN])
+      await expect(next.run({ a })).rejects.toMatchObject({ code: 'DTYPE', message: expect.stringContaining(`"a"`) })
+  })
+
   it('are refused as data and as values of a variable', () => {
     expect(() => fromHost(Int32Array.of(1), [1], 'f32')).toThrow(/expected a Float32Array for f32, got a Int32Array/)
     expect(fromHost(Uint16Array.of(1), [1], 'bf16').dtype).toBe('bf16')
     const variable = new Variable([1], 'f32', { kind: 'zeros' }, { engine })
     expect(() => variable.write(Int32Array.of(1))).toThrow(/a Float32Array, got a Int32Array/)
     expect(() => new Variable([1], 'i32', { kind: 'host', data: Float32Array.of(1) }, { engine })).toThrow(/Int32Array/)
+  })
+})
+
+describe('an input', () => {
+  it('may have any name, that of a constant of the program too', async () => {
+    const y = add(fromHost(Float32Array.of(1), [1], 'f32'), input('data.0', [1]))
+    const program = compile({ outputs: { y }, engine })
+    expect(await program.run({ 'data.0': Float32Array.of(10) })).toEqual({ y: Float32Array.of(11) })
+    const constant = compile({ outputs: { y: fromHost(Float32Array.of(1), [1], 'f32') }, engine })
+    await expect(constant.run({ 'data.0': Float32Array.of(2) })).rejects.toThrow(/no input "data.0"/)
   })
 })
 

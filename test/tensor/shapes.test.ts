@@ -8,7 +8,7 @@ import { add, and, cast, exp, mul, where } from '../../src/tensor/ops/elementwis
 import { gather, gatherLast, oneHot, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { concat, expand, pad, permute, reshape, slice, transpose } from '../../src/tensor/ops/movement.js'
-import { argmax, sum } from '../../src/tensor/ops/reduce.js'
+import { argmax, max, sum } from '../../src/tensor/ops/reduce.js'
 import { rmsNorm } from '../../src/tensor/ops/rms-norm.js'
 import { rotary } from '../../src/tensor/ops/rotary.js'
 import { formatShape } from '../../src/tensor/shape.js'
@@ -28,6 +28,8 @@ const cases: [string, number[][], () => unknown][] = [
     () => add(f(2, 3), f(4, 3)),
   ],
   ['mul', [[2, 3], [2]], () => mul(f(2, 3), f(2))],
+  ['max', [[2, 0]], () => max(f(2, 0), 1)],
+  ['argmax', [[2, 0]], () => argmax(f(2, 0))],
   ['where', [[2, 3], [4]], () => where(cast(f(2, 3), 'bool'), f(4), 0)],
   [
     'matmul',
@@ -164,6 +166,10 @@ describe('element types that do not fit', () => {
     ['and', 'f32', () => and(f(2), f(2))],
     ['gather', 'f32', () => gather(f(3, 2), f(2))],
     ['argmax', 'i32', () => argmax(i(2))],
+    ['cast', 'u8', () => cast(f(2), 'u8')],
+    ['scalar', '1.5', () => add(i(2), 1.5)],
+    ['scalar', '2147483648', () => mul(i(2), 2 ** 31)],
+    ['scalar', 'NaN', () => mul(i(2), Number.NaN)],
     ['oneHot', 'f32', () => oneHot(f(2), 3)],
   ] as const)('%s says that it was given %s', (op, given, build) => {
     const { code, message } = errorOf(build)

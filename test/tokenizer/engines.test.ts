@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { BlockingEncoder } from '../../src/tokenizer/rust-blocking.js'
 import { openTokenizer, type Tokenizer } from '../../src/tokenizer/tokenizer.js'
 import type { TokenizerJson } from '../../src/tokenizer/tokenizer-json.js'
 import { directoryOf, tinySentencePieceJson, tinyTokenizer } from './support.js'
@@ -129,6 +130,19 @@ describe('both engines', () => {
       }),
     )
   })
+})
+
+it('the native engine called at once: an answer that comes too late is not taken for the next text', async () => {
+  const json = tinyTokenizer()
+  const [rust] = await bothEngines(json)
+  const owner = {}
+  const encoder = new BlockingEncoder(owner, JSON.stringify(json))
+  // the thread has not even started by then
+  for (const late of ['the sea and the', 'sea'])
+    expect(() => encoder.encode(late, false, 1)).toThrow(/no answer within 0\.001 s/)
+  for (const now of ['12345', ' the', ''])
+    expect(encoder.encode(now, false)).toEqual((await rust.encodeBatch([now]))[0])
+  expect(owner).toEqual({}) // reachable until here, so that the thread is
 })
 
 describe('the JavaScript engine', () => {

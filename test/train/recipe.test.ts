@@ -112,6 +112,7 @@ describe('a recipe', () => {
     ['steps', { steps: undefined }],
     ['optimizer.lr', { optimizer: { lr: -1 } }],
     ['optimizer.betas', { optimizer: { betas: [0.9] } }],
+    ['optimizer.betas.1', { optimizer: { betas: [0.9, 1] } }],
     ['schedule.warmupRatio', { schedule: { warmupRatio: 1.1 } }],
     ['method', { method: 'lora' }],
     ['data.sources', { data: { seqLen: 4, sources: [] } }],

@@ -44,7 +44,7 @@ function batches(): { loader: Loader; served: () => number } {
     n++
     return { ...tinyBatch(2, 6, 16, n), mix: { source: 12 * n }, state: { n } } as unknown as Batch
   }
-  return { loader: { next } as unknown as Loader, served: () => n }
+  return { loader: { next, report: () => [] } as unknown as Loader, served: () => n }
 }
 
 interface Setup extends TrainerOptions {
@@ -217,6 +217,40 @@ describe('the trainer', () => {
     })
     expect(await later.trainer.run(controller.signal)).toBe('interrupted')
     expect(checkpointSteps(later.runDir)).toEqual([2, 3])
+  })
+
+  it('aborted while it waits for data it gives that step up and keeps the ones before', async () => {
+    const { trainer, loader, runDir } = await setUp('waiting')
+    const controller = new AbortController()
+    const next = loader.next.bind(loader)
+    loader.next = async () => {
+      if (trainer.position.step < 3) return next()
+      controller.abort()
+      return new Promise<never>(() => undefined)
+    }
+    expect(await trainer.run(controller.signal)).toBe('interrupted')
+    expect(checkpointSteps(runDir)).toEqual([2, 3])
+    expect((await readCheckpoint(runDir))!.state).toMatchObject({ step: 3, data: { n: 3 } })
+  })
+
+  it('keeps its steps when the data fail', async () => {
+    const { trainer, loader, runDir } = await setUp('no-data')
+    const next = loader.next.bind(loader)
+    loader.next = () => (trainer.position.step < 3 ? next() : Promise.reject(new Error('the network is gone')))
+    await expect(trainer.run()).rejects.toThrow('the network is gone')
+    expect((await readCheckpoint(runDir))!.state).toMatchObject({ step: 3, data: { n: 3 } })
+  })
+
+  it('records with a checkpoint what was left out since the one before, and nothing when that is nothing', async () => {
+    const { trainer, loader, metrics } = await setUp('left-out')
+    const counters = { documents: 9, excluded: 0, filtered: {}, badShards: {} }
+    const reportAt = (bad: number) => [
+      { source: 'a', epoch: 0, ...counters, badDocuments: bad === 0 ? {} : { json: bad } },
+    ]
+    loader.report = () => reportAt(trainer.position.step < 4 ? 0 : 2)
+    await trainer.run()
+    const records = readMetrics(metrics.path).filter(record => record.kind === 'event' && record.name === 'left-out')
+    expect(records).toMatchObject([{ step: 4, detail: { sources: reportAt(2) } }])
   })
 
   it('aborted in its last step it is done', async () => {

@@ -49,6 +49,14 @@ test('a torn or changed block is dropped', async () => {
   }
 })
 
+test('a disk that cannot be written: put fails, what is there is still read', async () => {
+  const directory = join(directoryOf(), 'a-file-in-the-way')
+  writeFileSync(directory, '')
+  const cache = new BlockCache({ directory, limitBytes: 10_000, blockBytes: 100 })
+  await expect(cache.put('k', block(1))).rejects.toThrow()
+  expect(await cache.get('k')).toBeNull()
+})
+
 test('a limit below two blocks is refused with both sizes', () => {
   expect(() => new BlockCache({ directory: 'x', limitBytes: 8e6, blockBytes: 8e6 })).toThrowError(/8\.00 MB.*8\.00 MB/)
 })

@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { expect, test } from 'vitest'
-import { type LockHolder, withPidLock } from '../../src/util/pid-lock.js'
+import { type LockHolder, lockHolder, withPidLock } from '../../src/util/pid-lock.js'
 import { sleep } from '../../src/util/retry.js'
 
 const lockPath = () => join(mkdtempSync(join(tmpdir(), 'lock-')), 'deep', 'x.pid')
@@ -67,7 +67,7 @@ test('a live lock is waited for, its holder is told, and an abort ends the wait'
   expect(JSON.parse(readFileSync(path, 'utf8')).nonce).toBe('old')
 })
 
-test('without a sign of life for staleMs a lock is broken, even of another machine or torn', async () => {
+test('without a sign of life for staleMs a lock of another machine is broken, and a torn one', async () => {
   for (const holder of ['', JSON.stringify({ pid: 1, threadId: 0, host: 'elsewhere', nonce: 'n' })]) {
     const path = lockPath()
     leaveLock(path, {})
@@ -76,6 +76,34 @@ test('without a sign of life for staleMs a lock is broken, even of another machi
     utimesSync(path, then, then)
     expect(await withPidLock(path, async () => 'held', { staleMs: 4000 })).toBe('held')
   }
+})
+
+test('a process that is only stopped keeps its lock, however long it gives no sign of life', async () => {
+  const path = lockPath()
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+  try {
+    child.kill('SIGSTOP')
+    leaveLock(path, { pid: child.pid! })
+    const then = new Date(Date.now() - 3_600_000)
+    utimesSync(path, then, then)
+    const signal = AbortSignal.timeout(100)
+    await expect(withPidLock(path, async () => 'held', { signal, staleMs: 10, pollMs: 5 })).rejects.toThrow('timeout')
+    expect(await lockHolder(path, 10)).toMatchObject({ pid: child.pid })
+    child.kill('SIGKILL')
+    expect(await withPidLock(path, async () => 'held', { pollMs: 5 })).toBe('held')
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
+
+test.runIf(existsSync('/proc/self/stat'))('a later process of the same number does not hold the lock', async () => {
+  const path = lockPath()
+  leaveLock(path, { pid: process.ppid, started: '1' })
+  expect(await lockHolder(path)).toBeNull()
+  expect(await withPidLock(path, async () => JSON.parse(readFileSync(path, 'utf8')))).toMatchObject({
+    pid: process.pid,
+    started: expect.stringMatching(/^\d+$/),
+  })
 })
 
 test('a holder that works long keeps its lock by touching it', async () => {

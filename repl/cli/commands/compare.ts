@@ -8,7 +8,14 @@ import {
   comparisonNote,
   loadRecipe,
 } from '../../../src/index.js'
-import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
+import {
+  type ComputeOptions,
+  deviceOption,
+  memoryOption,
+  precisionOption,
+  threadsOption,
+  torchEagerOption,
+} from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { terminalFigure } from '../runs.js'
@@ -30,6 +37,7 @@ interface Options extends ComputeOptions {
   methods?: string[]
   out: string
   resume?: boolean
+  memory?: number
   tensorboard?: boolean
 }
 
@@ -45,6 +53,7 @@ export function compareCommand(context: CommandContext): Command {
     .addOption(threadsOption())
     .addOption(precisionOption())
     .addOption(torchEagerOption())
+    .addOption(memoryOption())
     .option('--tensorboard', 'write event files for TensorBoard to each run')
     .addHelpText('after', examples)
     .action((recipe: string, options: Options) => compare(context, recipe, options))
@@ -56,10 +65,11 @@ function nameList(text: string): string[] {
 
 async function compare(context: CommandContext, path: string, options: Options): Promise<void> {
   const { out, io } = context
-  const { device, precision, ...others } = options
+  const { device, precision, memory, ...others } = options
   const recipe = loadRecipe(path)
   const result = await compareMethods({
     ...others,
+    ...(memory === undefined ? {} : { memoryBytes: memory }),
     device,
     recipe: precision === undefined ? recipe : { ...recipe, precision },
     signal: io.signal,

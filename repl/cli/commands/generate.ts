@@ -5,6 +5,7 @@ import {
   deviceOption,
   numberBetween,
   precisionOption,
+  share,
   threadsOption,
   torchEagerOption,
   wholeNumber,
@@ -36,11 +37,7 @@ export function generateCommand(context: CommandContext): Command {
     .option('--max-new-tokens <n>', 'tokens to add at most', wholeNumber(1), 128)
     .option('--temperature <t>', '0 always takes the likeliest token', numberBetween(0, Infinity), 0)
     .option('--top-k <k>', 'draw from the k likeliest tokens only (default: all)', wholeNumber(1))
-    .option(
-      '--top-p <p>',
-      'draw from the likeliest tokens that reach this probability (default: 1)',
-      numberBetween(0, 1),
-    )
+    .option('--top-p <p>', 'draw from the likeliest tokens that reach this probability (default: 1)', share)
     .option('--seed <n>', 'seed of the draws', wholeNumber(0), 0)
     .addOption(deviceOption())
     .addOption(threadsOption())

@@ -1,6 +1,21 @@
 import { Command } from 'commander'
-import { formatCount, formatDuration, loadRecipe, type Recipe, type RunResult, runRecipe } from '../../../src/index.js'
-import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
+import {
+  formatCount,
+  formatDuration,
+  leftOutText,
+  loadRecipe,
+  type Recipe,
+  type RunResult,
+  runRecipe,
+} from '../../../src/index.js'
+import {
+  type ComputeOptions,
+  deviceOption,
+  memoryOption,
+  precisionOption,
+  threadsOption,
+  torchEagerOption,
+} from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -19,6 +34,7 @@ Every field of a recipe is explained in the recipes of datasets/recipes.`
 interface Options extends ComputeOptions {
   out: string
   resume?: boolean
+  memory?: number
   tensorboard?: boolean
 }
 
@@ -33,6 +49,7 @@ export function trainCommand(context: CommandContext): Command {
     .addOption(threadsOption())
     .addOption(precisionOption())
     .addOption(torchEagerOption())
+    .addOption(memoryOption())
     .option('--tensorboard', 'write event files for TensorBoard to RUN/tensorboard')
     .addHelpText('after', examples)
     .action(async (recipe: string, options: Options) => train(context, recipe, options))
@@ -40,19 +57,24 @@ export function trainCommand(context: CommandContext): Command {
 
 async function train(context: CommandContext, path: string, options: Options): Promise<void> {
   const { out } = context
-  const { precision, ...rest } = options
+  const { precision, memory, ...rest } = options
   const recipe = loadRecipe(path)
-  const result = await trainRecipe(context, precision === undefined ? recipe : { ...recipe, precision }, rest)
+  const result = await trainRecipe(context, precision === undefined ? recipe : { ...recipe, precision }, {
+    ...rest,
+    ...(memory === undefined ? {} : { memoryBytes: memory }),
+  })
   out.document({ run: options.out, recipe: path, ...result })
   printResult(out, options.out, result)
   if (result.status === 'interrupted') context.exitCode = exitCodes.interrupted
 }
 
+type RunSetting = Omit<Options, 'memory'> & { memoryBytes?: number }
+
 /** Runs a recipe and shows it. */
 export async function trainRecipe(
   context: CommandContext,
   recipe: Recipe,
-  { quiet = false, label = 'training', ...options }: Options & { quiet?: boolean; label?: string },
+  { quiet = false, label = 'training', ...options }: RunSetting & { quiet?: boolean; label?: string },
 ): Promise<RunResult> {
   const { out, io } = context
   // a model of the hub is fetched here, under a progress bar; the run then finds it in the cache
@@ -62,7 +84,7 @@ export async function trainRecipe(
 }
 
 function printResult(out: Output, run: string, result: RunResult): void {
-  const { status, step, steps, tokens, seconds, modelDir, probes } = result
+  const { status, step, steps, tokens, seconds, modelDir, probes, sources } = result
   if (status === 'interrupted') {
     const state = step === 0 ? 'before the first step' : `after step ${step} of ${steps}; the checkpoint is written`
     out.line(`\ninterrupted ${state}`)
@@ -74,6 +96,10 @@ function printResult(out: Output, run: string, result: RunResult): void {
     ['steps', `${formatCount(step)}, ${formatCount(tokens)} tokens in ${formatDuration(seconds)}`],
     ['run', run],
     ...(modelDir === null ? [] : [['model', modelDir] as const]),
+    ...sources.flatMap(source => {
+      const text = leftOutText(source)
+      return text === null ? [] : [[source.source, text] as const]
+    }),
   ])
   if (probes.length === 0) return
   out.heading('Held-out text')

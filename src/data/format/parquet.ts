@@ -78,14 +78,12 @@ function asyncBuffer(source: ByteSource): AsyncBuffer {
   }
 }
 
-/** Turns what the decoder throws into a shard fault; errors of reading pass through as they are. */
+/** Turns what the decoder throws into a shard fault; errors of reading are LabErrors and pass through. */
 async function decoding<T>(path: string, what: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (error) {
     if (error instanceof LabError) throw error
-    // a system error (EIO, ENOENT) is one of reading, not of the content
-    if (typeof (error as { syscall?: unknown }).syscall === 'string') throw error
     const detail = messageOf(error)
     const truncated = /footer|magic|PAR1|too short|end of file/i.test(detail)
     throw new ShardFault(

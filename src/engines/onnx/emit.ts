@@ -20,6 +20,8 @@ export interface Context {
   readonly attrs: Attrs
   readonly specs: readonly TensorSpec[]
   readonly result: TensorSpec
+  /** An operand of ids that choose among `size` rows, as the engine's kernels have to get it. */
+  ids(index: number, size: number): string
 }
 
 export type Emitter = (context: Context) => void
@@ -51,8 +53,6 @@ export const sameOperands: Record<string, string> = {
   greaterOrEqual: 'GreaterOrEqual',
   and: 'And',
   or: 'Or',
-  where: 'Where',
-  gather: 'Gather',
 }
 
 /** The ops that need more than that. */
@@ -70,7 +70,8 @@ export const emitters: Record<string, Emitter> = {
   cast: c => one(c, 'Cast', c.inputs, { to: onnxDataType[c.attrs['dtype'] as DType] }),
   reshape: c => one(c, 'Reshape', [...c.inputs, c.model.int64(c.result.shape)]),
   permute: c => one(c, 'Transpose', c.inputs, { perm: c.attrs['axes'] as number[] }),
-  expand: c => one(c, 'Expand', [...c.inputs, c.model.int64(c.result.shape)]),
+  where: c => throughF32(c, 'Where', c.inputs),
+  expand: c => throughF32(c, 'Expand', c.inputs, [c.model.int64(c.result.shape)]),
   slice: c => {
     const bounds = [c.attrs['start'], c.attrs['end'], c.attrs['axis']] as number[]
     one(c, 'Slice', [...c.inputs, ...bounds.map(v => c.model.int64([v]))])
@@ -79,7 +80,7 @@ export const emitters: Record<string, Emitter> = {
     const pads = new Array<number>(2 * c.result.shape.length).fill(0)
     pads[c.attrs['axis'] as number] = c.attrs['before'] as number
     pads[(c.attrs['axis'] as number) + c.result.shape.length] = c.attrs['after'] as number
-    one(c, 'Pad', [...c.inputs, c.model.int64(pads)])
+    throughF32(c, 'Pad', c.inputs, [c.model.int64(pads)])
   },
   concat: c => one(c, 'Concat', c.inputs, { axis: c.attrs['axis'] as number }),
   sum: c => one(c, 'ReduceSum', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
@@ -99,23 +100,25 @@ export const emitters: Record<string, Emitter> = {
       MICROSOFT,
     )
   },
+  gather: c => one(c, 'Gather', [c.inputs[0]!, c.ids(1, c.specs[0]!.shape[0]!)]),
   scatterAdd: c => {
-    const [ids, rows] = c.inputs as [string, string]
+    const rows = c.inputs[1]!
     const zero = c.model.fresh()
     c.model.constant(zero, { shape: [], dtype: 'f32' }, new Float32Array(1))
     const base = c.model.emit('Expand', [zero, c.model.int64(c.result.shape)], sized(c.result.shape))
-    const indices = spread(c.model, ids, c.specs[1]!.shape, 0)
+    const indices = spread(c.model, c.ids(0, c.result.shape[0]!), c.specs[1]!.shape, 0)
     one(c, 'ScatterElements', [base, indices, rows], { axis: 0, reduction: 'add' })
   },
   gatherLast: c => {
     const column = [...c.result.shape, 1]
-    const ids = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64(column)], sized(column))
+    const width = c.specs[0]!.shape.at(-1)!
+    const ids = c.model.emit('Reshape', [c.ids(1, width), c.model.int64(column)], sized(column))
     const picked = c.model.emit('GatherElements', [c.inputs[0]!, ids], sized(column), { axis: -1 })
     one(c, 'Reshape', [picked, c.model.int64(c.result.shape)])
   },
   update: c => {
     const axis = c.attrs['axis'] as number
-    const indices = spread(c.model, c.inputs[2]!, c.specs[1]!.shape, axis)
+    const indices = spread(c.model, c.ids(2, c.result.shape[axis]!), c.specs[1]!.shape, axis)
     one(c, 'ScatterElements', [c.inputs[0]!, indices, c.inputs[1]!], { axis })
   },
   // a choice between two equal values: onnxruntime has no control edges, and this one needs `after` to be decided
@@ -123,7 +126,9 @@ export const emitters: Record<string, Emitter> = {
     const size = sizeOf(c.specs[1]!.shape)
     const flat = c.model.emit('Reshape', [c.inputs[1]!, c.model.int64([size])], sized([size]))
     const first = c.model.emit('Slice', [flat, ...[0, 1, 0].map(v => c.model.int64([v]))], sized([1]))
-    one(c, 'Where', [c.model.emit('Equal', [first, first], sized([1], 1)), c.inputs[0]!, c.inputs[0]!])
+    const isSame = c.model.emit('Equal', [first, first], sized([1], 1))
+    const x = inF32(c, 0)
+    fromF32(c, 'Where', [isSame, x, x])
   },
   softmax: c => one(c, 'Softmax', c.inputs, { axis: -1 }),
   // QuickGelu(x) = x sigmoid(alpha x)
@@ -244,7 +249,8 @@ function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, nam
   const emitter = emitters[node.op]
   if (!emitter) throw internal(`the onnx engine has no op ${node.op}`)
   const specs = node.inputs.map(i => spec.values[i]!)
-  emitter({ model, inputs, outputs, attrs: node.attrs, specs, result: spec.values[node.outputs[0]!]! })
+  const ids = (index: number, size: number) => withoutNegative(model, inputs[index]!, specs[index]!.shape, size)
+  emitter({ model, inputs, outputs, attrs: node.attrs, specs, result: spec.values[node.outputs[0]!]!, ids })
 }
 
 /** The op's result from one ONNX operator. */
@@ -256,6 +262,38 @@ export function one(
   domain = '',
 ): void {
   c.model.node({ op, inputs, outputs: [c.outputs[0]!], attributes, domain })
+}
+
+/**
+ * An operator that moves elements and has no kernel for 16-bit ones: they are f32 meanwhile, which is exact. The casts are
+ * explicit because those that onnxruntime inserts undo the rounding before them.
+ */
+function throughF32(c: Context, op: string, operands: readonly string[], rest: readonly string[] = []): void {
+  fromF32(c, op, [...operands.map((_, i) => inF32(c, i)), ...rest])
+}
+
+function inF32({ model, inputs, specs }: Context, index: number): string {
+  const { shape, dtype } = specs[index]!
+  return isHalf(dtype) ? model.emit('Cast', [inputs[index]!], sized(shape), { to: onnxDataType.f32 }) : inputs[index]!
+}
+
+function fromF32(c: Context, op: string, inputs: readonly string[]): void {
+  const { shape, dtype } = c.result
+  if (isHalf(dtype)) one(c, 'Cast', [c.model.emit(op, inputs, sized(shape))], { to: onnxDataType[dtype] })
+  else one(c, op, inputs)
+}
+
+function isHalf(dtype: DType): boolean {
+  return dtype === 'f16' || dtype === 'bf16'
+}
+
+/**
+ * Ids among which negative ones are ids beyond the end: onnxruntime's kernels, which refuse those, count
+ * negative ones from the end, so that a target of -100 would be a token.
+ */
+function withoutNegative(model: ModelBuilder, ids: string, shape: readonly number[], size: number): string {
+  const isNegative = model.emit('Less', [ids, model.int32(0)], sized(shape, 1))
+  return model.emit('Where', [isNegative, model.int32(size), ids], sized(shape))
 }
 
 /** Positions along one axis, repeated over all others: what ScatterElements wants. */

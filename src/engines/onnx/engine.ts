@@ -1,11 +1,11 @@
-import { availableParallelism } from 'node:os'
 import { LabError } from '../../util/errors.js'
+import { defaultThreads } from '../../util/threads.js'
 import { WorkerEngine } from '../worker-engine.js'
 import { nativeOps } from './emit.js'
 import { onnxWorkingBytes } from './working-bytes.js'
 
 export interface OnnxEngineOptions {
-  /** Threads that compute (default: one a core). Results are the same bits for the same number of threads. */
+  /** Threads that compute (default: `LLAMA_PRO_THREADS`, else one a core). Results are the same bits for the same number of threads. */
   threads?: number
   /** Write onnxruntime profiles of every program to files of this prefix (default: none). */
   profilePrefix?: string | null
@@ -34,7 +34,7 @@ export class OnnxEngine extends WorkerEngine {
   readonly threads: number
 
   /** @throws LabError ENGINE when an engine of this process already computes with another number of threads */
-  constructor({ threads = availableParallelism(), profilePrefix = null }: OnnxEngineOptions = {}) {
+  constructor({ threads = defaultThreads(), profilePrefix = null }: OnnxEngineOptions = {}) {
     const workerData: OnnxWorkerData = { threads: claimThreads(threads), profilePrefix }
     super({
       name: 'onnx',

@@ -102,6 +102,13 @@ export class ModelBuilder {
     return name
   }
 
+  /** The name of a constant i32. */
+  int32(value: number): string {
+    const name = this.fresh()
+    this.constant(name, { shape: [], dtype: 'i32' }, Int32Array.of(value))
+    return name
+  }
+
   input(name: string, spec: OnnxSpec): void {
     this.#graph.message(11, valueInfo(name, spec))
   }

@@ -31,18 +31,22 @@ const functions = {
   SetIntraOpNumThreads: [24, 'void *', ['void *', 'int']],
   CreateTensorWithDataAsOrtValue: [49, 'void *', ['void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *']],
   CreateCpuMemoryInfo: [69, 'void *', ['int', 'int', 'void *']],
+  ReleaseEnv: [92, 'void', ['void *']],
   ReleaseStatus: [93, 'void', ['void *']],
+  ReleaseMemoryInfo: [94, 'void', ['void *']],
   ReleaseSession: [95, 'void', ['void *']],
   ReleaseValue: [96, 'void', ['void *']],
   ReleaseSessionOptions: [100, 'void', ['void *']],
   CreateEnvWithGlobalThreadPools: [119, 'void *', ['int', 'const char *', 'void *', 'void *']],
   DisablePerSessionThreads: [120, 'void *', ['void *']],
   CreateThreadingOptions: [121, 'void *', ['void *']],
+  ReleaseThreadingOptions: [122, 'void', ['void *']],
   AddSessionConfigEntry: [130, 'void *', ['void *', 'const char *', 'const char *']],
   CreateAndRegisterAllocator: [144, 'void *', ['void *', 'void *', 'void *']],
   SetGlobalIntraOpNumThreads: [147, 'void *', ['void *', 'int']],
   SetGlobalInterOpNumThreads: [148, 'void *', ['void *', 'int']],
   CreateArenaCfg: [156, 'void *', ['size_t', 'int', 'int', 'int', 'void *']],
+  ReleaseArenaCfg: [157, 'void', ['void *']],
 } as const satisfies Record<string, Signature>
 
 type Name = keyof typeof functions
@@ -89,6 +93,13 @@ export class OrtApi {
     // grow by what is asked for, not to the next power of two: the peak of a step is then close to what it needs
     const arena = this.#create('CreateArenaCfg', 0, SAME_AS_REQUESTED, -1, MAX_DEAD_BYTES)
     this.#check('CreateAndRegisterAllocator', this.#environment, this.#memoryInfo, arena)
+    this.#calls.ReleaseArenaCfg(arena)
+  }
+
+  /** Gives the arena back, once all tensors and sessions have been released and the last environment of the process goes. */
+  dispose(): void {
+    this.#calls.ReleaseMemoryInfo(this.#memoryInfo)
+    this.#calls.ReleaseEnv(this.#environment)
   }
 
   get environment(): Pointer {
@@ -109,7 +120,7 @@ export class OrtApi {
     if (!status) return
     const message = String(this.#calls.GetErrorMessage(status as Pointer))
     this.#calls.ReleaseStatus(status as Pointer)
-    const code = /alloc|out of memory/i.test(message) ? 'OUT_OF_MEMORY' : 'ENGINE'
+    const code = noMemory.test(message) ? 'OUT_OF_MEMORY' : 'ENGINE'
     throw new LabError(code, `onnxruntime ${name}: ${message}`)
   }
 
@@ -163,11 +174,15 @@ export class OrtApi {
 
   /** onnxruntime crashes with a global pool of one thread: then there is none, and sessions compute on the calling thread. */
   #createEnvironment(): Pointer {
-    if (this.threads === 1) return this.#create('CreateEnv', LOG_ERRORS, 'llama-pro-lab')
+    if (this.threads === 1) return this.#create('CreateEnv', LOG_FATAL, 'llama-pro-lab')
     const threading = this.#create('CreateThreadingOptions')
     this.#check('SetGlobalIntraOpNumThreads', threading, this.threads)
     this.#check('SetGlobalInterOpNumThreads', threading, 1)
-    return this.#create('CreateEnvWithGlobalThreadPools', LOG_ERRORS, 'llama-pro-lab', threading)
+    try {
+      return this.#create('CreateEnvWithGlobalThreadPools', LOG_FATAL, 'llama-pro-lab', threading)
+    } finally {
+      this.#calls.ReleaseThreadingOptions(threading)
+    }
   }
 
   #create(name: Name, ...args: Argument[]): Pointer {
@@ -181,7 +196,12 @@ export class OrtApi {
   }
 }
 
-const LOG_ERRORS = 3
+/** What onnxruntime says, or the C++ library beneath it, when memory cannot be had; other errors speak of allocators too. */
+export const noMemory =
+  /failed to allocate|bad[ _]alloc|bad allocation|out of memory|cannot allocate memory|smaller than requested bytes/i
+
+/** A run that fails says why in its status; the log would say it again on stderr. */
+const LOG_FATAL = 4
 export const ARENA_ALLOCATOR = 1
 const SAME_AS_REQUESTED = 1
 /**

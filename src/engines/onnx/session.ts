@@ -28,6 +28,7 @@ interface DeviceVariable {
 
 interface Compiled {
   readonly spec: ProgramSpec
+  readonly key: string
   readonly model: EmittedModel
   readonly session: Pointer
   readonly inPlace: readonly boolean[]
@@ -50,6 +51,7 @@ export class OnnxSession implements Engine {
   readonly #keys = new Map<string, number>()
   #nextId = 0
   #ended: LabError | null = null
+  #isFreed = false
 
   /** @param profilePrefix onnxruntime profiles of every program are written to files of this prefix; null: none are */
   constructor(
@@ -101,12 +103,20 @@ export class OnnxSession implements Engine {
 
   async load(program: ProgramSpec, key: string): Promise<number> {
     this.#check()
-    const id = this.#keys.get(key) ?? this.#compile(program)
+    const id = this.#keys.get(key) ?? this.#compile(program, key)
     this.#keys.set(key, id)
     return id
   }
 
-  #compile(program: ProgramSpec): number {
+  unload(id: number): void {
+    const program = this.#programs.get(id)
+    if (!program) return
+    this.api.releaseSession(program.session)
+    this.#programs.delete(id)
+    this.#keys.delete(program.key)
+  }
+
+  #compile(program: ProgramSpec, key: string): number {
     const id = this.#nextId++
     const spec = widenAtUse(program)
     const model = emitModel(spec)
@@ -117,6 +127,7 @@ export class OnnxSession implements Engine {
     const outputs = cStrings(model.resultNames)
     this.#programs.set(id, {
       spec,
+      key,
       model: { ...model, bytes: new Uint8Array(0) },
       session,
       inPlace: inPlaceUpdates(spec),
@@ -182,10 +193,13 @@ export class OnnxSession implements Engine {
   }
 
   async dispose(): Promise<void> {
+    if (this.#isFreed) return
+    this.#isFreed = true
     for (const id of [...this.#variables.keys()]) this.disposeVariable(id)
     for (const { session } of this.#programs.values()) this.api.releaseSession(session)
     this.#programs.clear()
     this.#keys.clear()
+    this.api.dispose()
     this.#ended ??= new LabError('ENGINE_CLOSED', 'onnx: the engine has been disposed')
   }
 

@@ -16,8 +16,8 @@ export class ReferenceEngine implements Engine {
   readonly description = 'reference: float64 loops in TypeScript'
   readonly nativeOps: ReadonlySet<string> = new Set()
   readonly #variables = new Map<number, Value>()
-  readonly #programs = new Map<string, number>()
-  readonly #specs: ProgramSpec[] = []
+  readonly #programs = new Map<number, { readonly spec: ProgramSpec; readonly key: string }>()
+  readonly #loaded = new Map<string, number>()
   #next = 0
   #closed: LabError | null = null
 
@@ -52,10 +52,17 @@ export class ReferenceEngine implements Engine {
 
   async load(spec: ProgramSpec, key: string): Promise<number> {
     this.#check()
-    const known = this.#programs.get(key)
+    const known = this.#loaded.get(key)
     if (known !== undefined) return known
-    this.#programs.set(key, this.#specs.length)
-    return this.#specs.push(spec) - 1
+    this.#programs.set(this.#next, { spec, key })
+    this.#loaded.set(key, this.#next)
+    return this.#next++
+  }
+
+  unload(program: number): void {
+    const known = this.#programs.get(program)
+    if (known) this.#loaded.delete(known.key)
+    this.#programs.delete(program)
   }
 
   async run(
@@ -76,7 +83,7 @@ export class ReferenceEngine implements Engine {
     { signal }: { signal?: AbortSignal } = {},
   ): Value[] {
     this.#check()
-    const spec = this.#specs[program]
+    const spec = this.#programs.get(program)?.spec
     if (!spec) throw internal(`no program ${program}`)
     const values = new Array<Value>(spec.values.length)
     spec.inputs.forEach(({ value }, i) => {
@@ -100,9 +107,10 @@ export class ReferenceEngine implements Engine {
   }
 
   async memory(): Promise<EngineMemory> {
+    this.#check()
     let variableBytes = 0
     for (const { data } of this.#variables.values()) variableBytes += data.byteLength
-    return { variableBytes, variables: this.#variables.size, programs: this.#specs.length }
+    return { variableBytes, variables: this.#variables.size, programs: this.#programs.size }
   }
 
   /** Every value of a run is kept until its end, in float64. */

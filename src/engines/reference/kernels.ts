@@ -43,6 +43,13 @@ const binary: Record<string, (a: number, b: number) => number> = {
   or: (a, b) => Number(a || b),
 }
 
+/** What overflows an i32 wraps around, as on every machine. */
+const wrapped: Record<string, (a: number, b: number) => number> = {
+  add: (a, b) => (a + b) | 0,
+  sub: (a, b) => (a - b) | 0,
+  mul: Math.imul,
+}
+
 /** Index of the element of a broadcast operand for every element of the result, in order. */
 function broadcastIndices(shape: readonly number[], out: readonly number[]): Int32Array {
   const strides = stridesOf(shape)
@@ -171,11 +178,12 @@ export function evaluate(op: string, inputs: readonly Value[], attrs: Attrs, out
   const two = binary[op]
   const kernel = kernels[op]
   if (one) return { ...out, data: inputs[0]!.data.map(one) }
+  const wrap = out.dtype === 'i32' ? wrapped[op] : undefined
   if (two) {
     const [a, b] = inputs as [Value, Value]
     const ia = broadcastIndices(a.shape, out.shape)
     const ib = broadcastIndices(b.shape, out.shape)
-    return { ...out, data: Float64Array.from(ia, (i, n) => two(a.data[i]!, b.data[ib[n]!]!)) }
+    return { ...out, data: Float64Array.from(ia, (i, n) => (wrap ?? two)(a.data[i]!, b.data[ib[n]!]!)) }
   }
   if (!kernel) throw internal(`the reference engine has no op ${op}`)
   return { ...out, data: kernel(inputs, attrs, out) }
@@ -232,6 +240,7 @@ function matmul(a: Value, b: Value, attrs: Attrs, out: TensorSpec): Float64Array
   return result
 }
 
-function checkId(op: string, id: number, size: number): void {
+/** @throws LabError ENGINE for an id that chooses none of `size` rows */
+export function checkId(op: string, id: number, size: number): void {
   if (id < 0 || id >= size) throw new LabError('ENGINE', `${op}: index ${id} is outside 0..${size - 1}`)
 }

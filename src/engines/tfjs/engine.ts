@@ -35,14 +35,15 @@ export class TfjsEngine implements Engine {
   readonly name = 'tfjs'
   readonly device: string
   readonly nativeOps = nativeOps
+  readonly widensHalf = true
   readonly #tf: Tf
   readonly #sliceMs: number
   readonly #note: string
   readonly #variables = new Map<number, Slot>()
   /** Why a variable has no value. */
   readonly #failed = new Map<number, LabError>()
-  readonly #programs = new Map<string, TfProgram>()
-  readonly #loaded: TfProgram[] = []
+  readonly #programs = new Map<number, { readonly program: TfProgram; readonly key: string }>()
+  readonly #loaded = new Map<string, number>()
   #tail: Promise<unknown>
   #nextId = 0
   #closed: LabError | null = null
@@ -107,11 +108,24 @@ export class TfjsEngine implements Engine {
 
   load(spec: ProgramSpec, key: string): Promise<number> {
     return this.#queue(() => {
-      const known = this.#programs.get(key)
-      if (known) return this.#loaded.indexOf(known)
+      const known = this.#loaded.get(key)
+      if (known !== undefined) return known
       const program = this.#onBackend(() => compileProgram(this.#tf, this.device, spec))
-      this.#programs.set(key, program)
-      return this.#loaded.push(program) - 1
+      const id = this.#nextId++
+      this.#programs.set(id, { program, key })
+      this.#loaded.set(key, id)
+      return id
+    })
+  }
+
+  unload(id: number): void {
+    if (this.#closed) return
+    this.#order(id, () => {
+      const known = this.#programs.get(id)
+      if (!known) return
+      disposeProgram(known.program)
+      this.#programs.delete(id)
+      this.#loaded.delete(known.key)
     })
   }
 
@@ -121,7 +135,11 @@ export class TfjsEngine implements Engine {
     variables: readonly number[],
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<HostArray[]> {
-    return this.#queue(() => this.#run(this.#loaded[program]!, inputs, variables, signal))
+    return this.#queue(() => {
+      const known = this.#programs.get(program)
+      if (!known) throw new LabError('ENGINE', `tfjs: no program ${program}`)
+      return this.#run(known.program, inputs, variables, signal)
+    })
   }
 
   memory(): Promise<EngineMemory> {
@@ -150,7 +168,7 @@ export class TfjsEngine implements Engine {
     // after a trap nothing can be freed any more: the memory goes with the backend
     if (this.#trapped) return
     for (const tensor of tensors) tensor.dispose()
-    for (const program of this.#loaded) disposeProgram(program)
+    for (const { program } of this.#programs.values()) disposeProgram(program)
   }
 
   async #start(): Promise<void> {

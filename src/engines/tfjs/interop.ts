@@ -55,7 +55,12 @@ export function toTf<T = OpenTfTensor>(x: Tensor, options: ToTfOptions = {}): T 
   const given = new Map<number, TfTensor>()
   const program = compileProgram(tf, tf.getBackend(), spec)
   try {
-    for (const { name, value } of spec.inputs) given.set(value, upload(tf, leafData(data, name), spec.values[value]!))
+    for (const { name, value } of spec.inputs) {
+      const elements = data.get(value)
+      if (!elements)
+        throw new LabError('INPUT', `toTf: the graph has the placeholder "${name}", whose value is not known here`)
+      given.set(value, upload(tf, elements, spec.values[value]!))
+    }
     const work = evaluate(tf, program, given)
     let step = work.next()
     while (!step.done) step = work.next()
@@ -131,11 +136,4 @@ function checkDtype({ dtype }: Tensor): void {
   if (dtype === 'f16' || dtype === 'bf16') {
     throw new LabError('DTYPE', `toTf: tfjs has no ${dtype}; widen it first: toTf(x.cast('f32'))`)
   }
-}
-
-function leafData(data: ReadonlyMap<string, HostArray>, name: string): HostArray {
-  const found = data.get(name)
-  if (!found)
-    throw new LabError('INPUT', `toTf: the graph has the placeholder "${name}", whose value is not known here`)
-  return found
 }

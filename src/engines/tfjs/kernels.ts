@@ -108,7 +108,8 @@ export const tfOps: Readonly<Record<string, TfOp>> = {
   concat: { kernels: ['Concat'], run: ({ tf, inputs, attrs }) => tf.concat([...inputs], attrs['axis'] as number) },
   sum: {
     kernels: ['Sum'],
-    run: ({ tf, inputs, attrs }) => tf.sum(inputs[0]!, [...(attrs['axes'] as number[])], true),
+    run: ({ tf, inputs, attrs, result }) =>
+      inputs[0]!.size === 0 ? zerosOf(tf, result) : tf.sum(inputs[0]!, [...(attrs['axes'] as number[])], true),
   },
   max: {
     kernels: ['Max'],
@@ -171,6 +172,11 @@ function padded({ tf, inputs, attrs, specs }: OpCall): TfTensor {
   return tf.pad(inputs[0]!, ends)
 }
 
+/** What a sum of nothing is; the wasm kernels leave such a result unwritten. */
+function zerosOf(tf: Tf, { shape, dtype }: TensorSpec): TfTensor {
+  return tf.tensor(new Float32Array(sizeOf(shape)), [...shape], tfDtype(dtype))
+}
+
 /** tfjs's cpu and wasm kernels repeat batches by `index % count`, which is broadcasting only where one batch shape ends the other. */
 function product({ tf, inputs, attrs, specs, result }: OpCall): TfTensor {
   const lead = result.shape.slice(0, -2)
@@ -180,6 +186,7 @@ function product({ tf, inputs, attrs, specs, result }: OpCall): TfTensor {
     const isRepeated = own.every((d, n) => d === lead[lead.length - own.length + n]) || sizeOf(own) === 1
     return isRepeated ? inputs[i]! : tf.broadcastTo(inputs[i]!, [...lead, ...shape.slice(-2)])
   })
+  if (inputs.some(({ size }) => size === 0)) return zerosOf(tf, result)
   const alpha = attrs['alpha'] as number
   const raw = tf.matMul(a!, b!, attrs['transA'] === true, attrs['transB'] === true)
   return alpha === 1 ? raw : tf.mul(raw, alpha)

@@ -136,7 +136,7 @@ export function tfjsNode(): Tf {
 }
 
 /** tfjs-node 4.22.0 calls two functions that Node 23 has removed. */
-function shimUtil(): void {
+export function shimUtil(): void {
   const util = require('node:util') as Record<string, unknown>
   util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined
   util['isArray'] ??= Array.isArray

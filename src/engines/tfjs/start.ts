@@ -21,6 +21,7 @@ export function tfjsEngine(device: TfjsDevice): WorkerEngine {
     name: 'tfjs',
     device: device.replace(/^tfjs[:-]?/, '') || 'wasm',
     nativeOps,
+    widensHalf: true,
     module: new URL('./worker.js', import.meta.url),
     workerData: device,
     workingBytes: tfjsWorkingBytes,

@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os'
 import type { HostArray } from '../../tensor/dtype.js'
 import { bytesPerElement, viewAs } from '../../tensor/dtype.js'
 import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { internal, LabError } from '../../util/errors.js'
+import { defaultThreads } from '../../util/threads.js'
 import { flopsOf } from './flops.js'
 import { fuseCrossEntropy } from './fuse.js'
 import type { CompileMode, Request, Response, TorchPrecision, WorkerDescription } from './protocol.js'
@@ -15,7 +15,7 @@ import { torchWorkingBytes } from './working-bytes.js'
 export interface TorchEngineOptions {
   /** PyTorch device: `cpu` (default), `cuda`, `cuda:1`, `mps`. */
   device?: string
-  /** Threads that compute on a CPU (default: one a core). */
+  /** Threads that compute on a CPU (default: `LLAMA_PRO_THREADS`, else one a core). */
   threads?: number
   /**
    * `f32` (default), or `bf16`: products of matrices and attention in bf16 with accumulation in f32, over the variables as they are
@@ -65,7 +65,7 @@ export class TorchEngine implements Engine {
   readonly #timeoutMs: number
   readonly #waiting = new Map<number, Waiting>()
   readonly #loaded = new Map<string, Promise<number>>()
-  readonly #programs = new Map<number, ProgramSpec>()
+  readonly #programs = new Map<number, { readonly spec: ProgramSpec; readonly key: string }>()
   readonly #variables = new Map<number, TensorSpec>()
   #found: WorkerDescription | null = null
   #timer: NodeJS.Timeout | null = null
@@ -74,7 +74,7 @@ export class TorchEngine implements Engine {
   #closed: LabError | null = null
 
   constructor(options: TorchEngineOptions = {}) {
-    const { device = 'cpu', threads = availableParallelism(), precision = 'f32', compile = 'auto' } = options
+    const { device = 'cpu', threads = defaultThreads(), precision = 'f32', compile = 'auto' } = options
     if (!Number.isInteger(threads) || threads < 1)
       throw new LabError('ENGINE', `torch: expected threads >= 1, got ${threads}`)
     this.device = device
@@ -138,7 +138,7 @@ export class TorchEngine implements Engine {
       const compile = this.#compile === 'always' || (this.#compile === 'auto' && flopsOf(spec) >= COMPILE_FLOPS)
       loading = this.#call({ kind: 'load', id, spec: fuseCrossEntropy(spec), compile }).then(() => id)
       this.#loaded.set(key, loading)
-      this.#programs.set(id, spec)
+      this.#programs.set(id, { spec, key })
       // what failed once (no memory left) may work when it is asked for again
       loading.catch(() => {
         this.#loaded.delete(key)
@@ -148,6 +148,14 @@ export class TorchEngine implements Engine {
     return loading
   }
 
+  unload(program: number): void {
+    const known = this.#programs.get(program)
+    if (!known || this.#closed) return
+    this.#programs.delete(program)
+    this.#loaded.delete(known.key)
+    this.#send({ kind: 'unload', id: program })
+  }
+
   async run(
     program: number,
     inputs: readonly HostArray[],
@@ -155,7 +163,7 @@ export class TorchEngine implements Engine {
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<HostArray[]> {
     if (signal?.aborted) throw new LabError('ABORTED', 'the run was aborted before it began')
-    const spec = this.#programs.get(program)
+    const spec = this.#programs.get(program)?.spec
     if (!spec) throw internal(`no program ${program}`)
     const { blobs } = await this.#call({ kind: 'run', id: program, variables }, inputs.map(copyOf))
     return blobs.map((blob, i) => arrayOf(blob, spec.values[spec.outputs[i]!]!))

@@ -1,4 +1,5 @@
 /** The frames that cross the pipes: u32 length of a JSON header (little-endian), the header, the blobs that it lists. */
+import { spelledJson } from '../../tensor/spelled.js'
 
 /** A blob of a frame: after the header, or a file that the receiver removes. */
 export interface BlobRef {
@@ -13,11 +14,9 @@ export interface Frame {
   readonly inline: readonly Uint8Array[]
 }
 
-/** Bytes before the blobs. Numbers that JSON does not know become the strings that Python's float() takes. */
+/** Bytes before the blobs. Numbers that JSON does not know become strings ({@link spelledJson}). */
 export function encodeHeader(header: object, refs: readonly BlobRef[]): Buffer {
-  const spell = (_key: string, value: unknown) =>
-    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
-  const text = Buffer.from(JSON.stringify({ ...header, blobs: refs }, spell))
+  const text = Buffer.from(spelledJson({ ...header, blobs: refs }))
   const prefix = Buffer.alloc(4)
   prefix.writeUInt32LE(text.length)
   return Buffer.concat([prefix, text])

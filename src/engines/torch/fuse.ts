@@ -9,20 +9,18 @@ type Producers = ReadonlyMap<number, ProgramNode>
  * where the incoming gradient depends on that loss itself do both stay.
  */
 export function fuseCrossEntropy(spec: ProgramSpec): ProgramSpec {
-  const producers = producersOf(spec.nodes)
   const values: TensorSpec[] = [...spec.values]
-  const replacement = new Map<ProgramNode, ProgramNode | null>()
+  let nodes = spec.nodes
   for (const node of spec.nodes) {
     if (node.op !== 'linearCrossEntropyGrad') continue
-    const forward = spec.nodes.find(other => !replacement.has(other) && isForwardOf(other, node))
-    const joins = forward !== undefined && !ancestorsOf(node, producers).has(forward)
+    const forward = nodes.find(other => isForwardOf(other, node))
+    // of the nodes as they have become: an earlier join may have made its loss wait for what this one would give
+    const joins = forward !== undefined && !ancestorsOf(node, producersOf(nodes)).has(forward)
     const loss = joins ? forward.outputs[0]! : values.push({ shape: values[node.inputs[2]!]!.shape, dtype: 'f32' }) - 1
-    replacement.set(node, { ...node, op: 'linearCrossEntropyWithGrad', outputs: [loss, ...node.outputs] })
-    if (joins) replacement.set(forward, null)
+    const joined = { ...node, op: 'linearCrossEntropyWithGrad', outputs: [loss, ...node.outputs] }
+    nodes = nodes.filter(other => !joins || other !== forward).map(other => (other === node ? joined : other))
   }
-  if (replacement.size === 0) return spec
-  const nodes = spec.nodes.map(node => (replacement.has(node) ? replacement.get(node)! : node))
-  return { ...spec, values, nodes: ordered(nodes.filter(node => node !== null)) }
+  return nodes === spec.nodes ? spec : { ...spec, values, nodes: ordered(nodes) }
 }
 
 function isForwardOf(other: ProgramNode, { inputs }: ProgramNode): boolean {

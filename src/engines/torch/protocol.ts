@@ -29,7 +29,7 @@ export type Request =
       readonly spec: TensorSpec
       readonly init: Exclude<VariableInit, { kind: 'host' }> | { readonly kind: 'host' }
     }
-  | { readonly kind: 'writeVariable' | 'disposeVariable'; readonly id: number }
+  | { readonly kind: 'writeVariable' | 'disposeVariable' | 'unload'; readonly id: number }
   | { readonly kind: 'readVariable' | 'source'; readonly call: number; readonly id: number }
   | {
       readonly kind: 'load'

@@ -189,6 +189,10 @@ class Variable:
         self.spec, self.tensor = spec, tensor
 
 
+def source_name(program):
+    return f"<program {program}>"
+
+
 class Program:
     def __init__(self, spec, function, source, mutates):
         self.spec, self.function, self.source, self.mutates = spec, function, source, mutates
@@ -273,7 +277,7 @@ class Session:
         is_compiled = request["compile"] and self.can_compile
         emitter = lowering.Emitter(spec, self.device, self.half, is_compiled)
         source = emitter.source()
-        name = f"<program {request['id']}>"
+        name = source_name(request["id"])
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         scope = {"torch": torch, "F": torch.nn.functional, "kernels": kernels, "DEVICE": self.device}
         exec(compile(source, name, "exec"), scope)
@@ -281,6 +285,10 @@ class Session:
         if is_compiled:
             function = torch.compile(function, fullgraph=True, dynamic=False)
         self.programs[request["id"]] = Program(spec, function, source, bool(emitter.changed))
+
+    def unload(self, request, blobs):
+        self.programs.pop(request["id"], None)
+        linecache.cache.pop(source_name(request["id"]), None)
 
     def run(self, request, blobs):
         program = self.programs[request["id"]]
@@ -292,7 +300,8 @@ class Session:
             outputs, updates = program.function(inputs, state)
             found = self.bytes_of(outputs)
         except Exception as error:
-            if not program.mutates:
+            # a compiler that fails has not run anything yet
+            if not program.mutates or is_of_compiler(error):
                 raise
             code, message = failure(error)
             raise Fatal(code, f"{message} (the update may have been half done: load the model again)")
@@ -342,6 +351,10 @@ def own(tensor, taken):
     return result
 
 
+def is_of_compiler(error):
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+
+
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|not enough memory", re.IGNORECASE)
 
 
@@ -356,7 +369,7 @@ def failure(error):
         return "OUT_OF_MEMORY", f"torch: {text.splitlines()[0]} (variables hold {held} bytes)"
     lines = [line for line in text.splitlines() if line.strip()]
     message = f"torch: {type(error).__name__}: {' '.join(lines[:3])}"
-    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+    if is_of_compiler(error):
         message += " -- torch.compile failed; --torch-eager does without it"
     return "ENGINE", message
 

@@ -53,6 +53,8 @@ export function openAdapter(device: WebGpuDevice): Adapter {
   const found = vulkanDevices(loader)
   const chosen = isSoftware ? found.find(isOnCpu) : [...found].sort(byRank).find(d => !isOnCpu(d))
   if (!chosen) throw new LabError('DEVICE', `${device}: ${nothingFound(found)}`)
+  // the loader looks for drivers anew whenever somebody opens Vulkan
+  if (!isSoftware) Object.assign(process.env, hardwareEnvironment(process.env))
   const adapter = { ...chosen, description: describe(chosen) }
   opened = { device, adapter, loader }
   return adapter
@@ -72,6 +74,17 @@ function nothingFound(found: readonly VulkanDevice[]): string {
   const names = found.map(d => d.name).join(', ')
   const seen = names ? `Vulkan finds only ${names}, which computes on the CPU` : 'Vulkan finds no device'
   return `${seen}; install the driver of your GPU, or ask for the software adapter by name: webgpu:swiftshader`
+}
+
+/** Files of drivers that compute on the CPU, as the Vulkan loader matches them: SwiftShader, and Mesa's lavapipe. */
+const softwareDrivers = ['*swiftshader*', '*lvp*', '*lavapipe*']
+
+/**
+ * What a process that has named a GPU adds to its environment: whoever opens Vulkan from then on, Dawn included, is not told of
+ * drivers in software, so that what is taken is what was named. What the user disables stays disabled.
+ */
+export function hardwareEnvironment({ VK_LOADER_DRIVERS_DISABLE: own }: NodeJS.ProcessEnv): Record<string, string> {
+  return { VK_LOADER_DRIVERS_DISABLE: [...(own ? [own] : []), ...softwareDrivers].join() }
 }
 
 function hardwareLoader(): VulkanLoader {

@@ -3,6 +3,7 @@ import { bytesPerElement, type DType } from '../../tensor/dtype.js'
 import type { Precision } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
+import { sizeOf } from '../../tensor/shape.js'
 import { internal } from '../../util/errors.js'
 import { type Context, emitters as onCpu, one, sameOperands, sized } from '../onnx/emit.js'
 import type { OnnxGraph } from '../onnx/graph.js'
@@ -26,7 +27,19 @@ interface DeviceContext extends Context {
 /** Ops that are emitted otherwise than for the CPU. */
 const emitters: Readonly<Record<string, (c: DeviceContext) => void>> = {
   ...onCpu,
-  matmul: c => (c.halves ? halfProduct(c, c.halves) : product(c)),
+  matmul: c => {
+    if (c.specs.some(({ shape }) => sizeOf(shape) === 0)) noProduct(c)
+    else if (c.halves) halfProduct(c, c.halves)
+    else product(c)
+  },
+  // the kernel takes the magnitude of a negative base, also where the power is not real
+  pow: c => {
+    const f = formulaOf(c)
+    const [base, exponent] = c.inputs as [string, string]
+    const isBroken = f.less(f.floor(exponent), exponent)
+    const power = c.model.emit('Pow', [base, exponent], sized(c.result.shape))
+    one(c, 'Where', [isBroken, f.where(f.less(base, 0), Number.NaN, power), power])
+  },
   sin: c => renamed(c, sine(formulaOf(c), c.inputs[0]!, 0)),
   cos: c => renamed(c, sine(formulaOf(c), c.inputs[0]!, 1)),
   cast: c => {
@@ -71,6 +84,11 @@ const emitters: Readonly<Record<string, (c: DeviceContext) => void>> = {
     const deviation = model.emit('Sqrt', [variance], sized(column))
     model.node({ op: 'Reciprocal', inputs: [deviation], outputs: [outputs[1]!] })
   },
+}
+
+/** A sum of nothing: the kernel divides by the length of what it sums. */
+function noProduct(c: Context): void {
+  one(c, 'Expand', [factor(c.model, 0), c.model.int64(c.result.shape)])
 }
 
 /** FusedMatMul has no kernel here. */
@@ -263,7 +281,9 @@ function emitNode({ model, spec, nameOf, used, halves }: Emission, node: Program
     const specs = node.inputs.map(i => held(spec.values[i]!))
     const result = held(spec.values[node.outputs[0]!]!)
     const isRead = (output: number) => used.has(outputs[output]!)
-    emitter({ model, inputs, outputs, attrs: node.attrs, specs, result, isRead, halves })
+    // a kernel refuses no id; those that come from the host are looked at there
+    const ids = (index: number) => inputs[index]!
+    emitter({ model, inputs, outputs, attrs: node.attrs, specs, result, isRead, halves, ids })
   } else if (simple) model.node({ op: simple, inputs, outputs })
   else throw internal(`the webgpu engine has no op ${node.op}`)
   const isConstant = node.op === 'scalar' || node.op === 'iota'

@@ -14,6 +14,7 @@ import type { Adapter } from './adapter.js'
 import { DeviceApi, type DeviceSession } from './device-api.js'
 import { type DeviceModel, type DevicePrecision, emitDeviceModel, heldAs, nativeOps } from './emit.js'
 import { toHeld, toStored } from './held.js'
+import { HostIds } from './host-ids.js'
 import { deviceWorkingBytes } from './working-bytes.js'
 
 export interface WebGpuEngineOptions {
@@ -36,9 +37,11 @@ interface DeviceVariable {
 
 interface Compiled {
   readonly spec: ProgramSpec
+  readonly key: string
   readonly model: DeviceModel
   readonly session: DeviceSession
   readonly inPlace: readonly boolean[]
+  readonly ids: HostIds
 }
 
 /**
@@ -51,6 +54,7 @@ export class WebGpuEngine implements Engine {
   readonly device = 'webgpu'
   readonly description: string
   readonly nativeOps = nativeOps
+  readonly widensHalf = true
   readonly precision: DevicePrecision
   readonly #adapter: Adapter
   readonly #profilePrefix: string | null
@@ -77,7 +81,12 @@ export class WebGpuEngine implements Engine {
   createVariable(spec: TensorSpec, init: VariableInit): number {
     this.#check()
     const variable = { spec, tensor: this.#allocate(spec), spare: null }
-    this.#upload(variable, initialData(spec, init))
+    try {
+      this.#upload(variable, initialData(spec, init))
+    } catch (error) {
+      this.#api.releaseTensor(variable.tensor)
+      throw error
+    }
     const id = this.#nextId++
     this.#variables.set(id, variable)
     return id
@@ -112,9 +121,24 @@ export class WebGpuEngine implements Engine {
     const model = emitDeviceModel(spec, { inPlace, precision: this.precision })
     const prefix = this.#profilePrefix === null ? undefined : `${this.#profilePrefix}-${id}`
     const session = this.#api.createSession(model.bytes, prefix)
-    this.#programs.set(id, { spec, model: { ...model, bytes: new Uint8Array(0) }, session, inPlace })
+    this.#programs.set(id, {
+      spec,
+      key,
+      model: { ...model, bytes: new Uint8Array(0) },
+      session,
+      inPlace,
+      ids: new HostIds(spec),
+    })
     this.#loaded.set(key, id)
     return id
+  }
+
+  unload(id: number): void {
+    const program = this.#programs.get(id)
+    if (!program) return
+    this.#api.releaseSession(program.session)
+    this.#programs.delete(id)
+    this.#loaded.delete(program.key)
   }
 
   async run(
@@ -127,6 +151,7 @@ export class WebGpuEngine implements Engine {
     if (signal?.aborted) throw new LabError('ABORTED', 'the run was aborted before it began')
     const program = this.#programs.get(id)
     if (!program) throw new LabError('ENGINE', `webgpu: no program ${id}`)
+    program.ids.check(inputs)
     const variables = slots.map(slot => this.#variable(slot))
     const temporary: Pointer[] = []
     try {
@@ -137,6 +162,7 @@ export class WebGpuEngine implements Engine {
   }
 
   async memory(): Promise<EngineMemory> {
+    this.#check()
     const variableBytes = this.#variableBytes()
     const { name, kind, memoryBytes } = this.#adapter
     const counts = { variableBytes, variables: this.#variables.size, programs: this.#programs.size }
@@ -205,8 +231,7 @@ export class WebGpuEngine implements Engine {
 
   /** The device says only later that it had no memory for a buffer: whatever then uses it is invalid. */
   #asOutOfMemory(error: unknown): unknown {
-    if (!(error instanceof LabError) || !/invalid due to a previous error|buffer size/i.test(error.message))
-      return error
+    if (!(error instanceof LabError) || !noBuffer.test(error.message)) return error
     return new LabError(
       'OUT_OF_MEMORY',
       `webgpu: no room for this program beside ${formatBytes(this.#variableBytes())} of variables; the device has ${formatBytes(
@@ -278,6 +303,9 @@ export class WebGpuEngine implements Engine {
     if (this.#closed) throw this.#closed
   }
 }
+
+/** A buffer that could not be had; a pipeline or a shader may be invalid for other reasons. */
+const noBuffer = /invalid buffer[^.]*due to a previous error|buffer size .*exceeds|out of memory/i
 
 function named(name: string | null, tensor: () => Pointer): (readonly [string, Pointer])[] {
   return name === null ? [] : [[name, tensor()]]

@@ -1,7 +1,7 @@
 /** From the name of a WebGPU device to an engine. */
-import { availableParallelism } from 'node:os'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { LabError } from '../../util/errors.js'
+import { defaultThreads } from '../../util/threads.js'
 import { claimThreads } from '../onnx/engine.js'
 import { WorkerEngine } from '../worker-engine.js'
 import { type Adapter, openAdapter, requireF16, type WebGpuDevice } from './adapter.js'
@@ -11,7 +11,7 @@ import { deviceWorkingBytes } from './working-bytes.js'
 export interface WebGpuOptions {
   /** Default `f32`. `f16` needs an adapter with the WebGPU feature `shader-f16`. */
   precision?: DevicePrecision
-  /** Threads of the process's onnxruntime (default: one a core); the device computes without them. */
+  /** Threads of the process's onnxruntime (default: `LLAMA_PRO_THREADS`, else one a core); the device computes without them. */
   threads?: number
   /** Write onnxruntime profiles of every program to files of this prefix (default: none). */
   profilePrefix?: string | null
@@ -36,7 +36,7 @@ class WebGpuWorkerEngine extends WorkerEngine {
     const module = new URL('./worker.js', import.meta.url)
     const { precision } = workerData
     const workingBytes = (programs: readonly ProgramSpec[]) => deviceWorkingBytes(programs, precision)
-    super({ name: 'onnx', device, nativeOps, module, workerData, workingBytes })
+    super({ name: 'onnx', device, nativeOps, widensHalf: true, module, workerData, workingBytes })
     this.precision = precision
   }
 
@@ -53,7 +53,7 @@ class WebGpuWorkerEngine extends WorkerEngine {
  */
 export function webGpuEngine(
   device: WebGpuDevice,
-  { precision = 'f32', threads = availableParallelism(), profilePrefix = null }: WebGpuOptions = {},
+  { precision = 'f32', threads = defaultThreads(), profilePrefix = null }: WebGpuOptions = {},
 ): WorkerEngine {
   if (living && !living.ended) {
     throw new LabError('ENGINE', `${device}: this process already has an engine on ${living.device}; dispose it first`)

@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import { readProvenance } from '../../expansion/provenance.js'
 import { gatedReference } from '../../forgetting/reference.js'
 import { checkDead } from '../../freeze/dead.js'
+import { zeroProjections } from '../../freeze/zero-tensors.js'
 import type { Model } from '../../model/model.js'
 import type { Engine } from '../../tensor/engine.js'
 import type { Recipe } from '../../train/recipe.js'
@@ -41,7 +42,7 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
       refuseAdapters(run.recipe)
       const { dir, tokenizerPath } = await recipeFiles(run.recipe, { events: run.events, signal: control.signal })
       const build = async ({ tokenizer }: RunData) => {
-        const built = await buildRunModel(run.recipe, dir, engine, tokenizer)
+        const built = await buildRunModel(run.recipe, dir, engine, { tokenizer, signal: control.signal })
         const { model, trainable } = built
         const live = LiveModel.of(model, { base: dir ?? tokenizerPath, tokenizer, trainable })
         onLive(live)
@@ -81,7 +82,7 @@ async function holding(
 /** The result of a run that was stopped while its data were opened. */
 function stoppedBefore({ records, steps }: TrainingRun): RunResult {
   const { step, tokens, seconds } = records.at(-1) ?? { step: 0, tokens: 0, seconds: 0 }
-  return { status: 'interrupted', step, tokens, seconds, steps, modelDir: null, probes: [] }
+  return { status: 'interrupted', step, tokens, seconds, steps, modelDir: null, probes: [], sources: [] }
 }
 
 interface TrainParts {
@@ -97,7 +98,8 @@ interface TrainParts {
 
 async function train({ run, control, engine, device, tokenizerPath, build, resume }: TrainParts): Promise<RunResult> {
   const { recipe, dir, events } = run
-  const data = await openRunData(recipe, tokenizerPath, { events, signal: control.signal })
+  const resumed = resume ? dir : undefined
+  const data = await openRunData(recipe, tokenizerPath, { events, signal: control.signal, resumed })
   let base: Model | null = null
   try {
     const { live, built } = await build(data)
@@ -126,7 +128,8 @@ async function builtOf(live: LiveModel): Promise<RunModel> {
   const provenance = readProvenance(model.config)
   const trainable = [...live.trainable]
   const frozen = [...model.parameters.keys()].filter(path => !live.trainable.has(path))
-  const warnings = checkDead(trainable, isFresh ? provenance : null).map(warning => warning.message)
+  const zeros = await zeroProjections(model, provenance, path => !live.trainable.has(path))
+  const warnings = checkDead(trainable, provenance, zeros).map(warning => warning.message)
   const base = isFresh && live.trainsOnlyNew() ? null : await live.copy()
   const reference = base ? null : gatedReference(model)
   return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [] }

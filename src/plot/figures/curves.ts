@@ -5,14 +5,14 @@ import {
   axis,
   type BandSeries,
   type ColorName,
+  drawable,
   type LegendEntry,
   type LineSeries,
   type Panel,
   type Series,
   type Value,
-  values,
 } from '../figure.js'
-import { assignColors, neutralColor, runStyle } from '../palette.js'
+import { assignColors, dashesOf, neutralColor, runStyle } from '../palette.js'
 import { smooth } from '../smooth.js'
 import { withoutOutliers } from './outliers.js'
 
@@ -82,26 +82,31 @@ export function runsOf(drawn: readonly { run: string }[], allRuns: readonly stri
   return unique([...allRuns, ...drawn.map(one => one.run)])
 }
 
-function colorsOf(names: string[], runs: string[], colorBy: ColorBy): (curve: Curve) => ColorName {
-  if (colorBy === 'neutral') return curve => neutralColor(runs.indexOf(curve.run))
+type Strokes = (curve: Curve) => Pick<Look, 'color' | 'dash'>
+
+function strokesOf(names: string[], runs: string[], colorBy: ColorBy): Strokes {
+  const dashOf = ({ run }: Curve) => runStyle(runs.indexOf(run)).dash
+  if (colorBy === 'neutral') return curve => ({ color: neutralColor(runs.indexOf(curve.run)), dash: dashOf(curve) })
   const byRun = colorBy === 'run' || (names.length === 1 && runs.length > 1)
   const colors = assignColors(byRun ? runs : names)
-  return curve => colors.get(byRun ? curve.run : curve.name)!
+  const dashes = dashesOf(colors)
+  return curve => ({
+    color: colors.get(byRun ? curve.run : curve.name)!,
+    dash: colorBy === 'run' ? dashes.get(curve.run)! : dashOf(curve),
+  })
 }
 
 function looksOf(curves: Curve[], { colorBy, allRuns }: Pick<CurveOptions, 'allRuns'> & { colorBy: ColorBy }): Look[] {
   const names = unique(curves.map(curve => curve.name))
   const runs = runsOf(curves, allRuns)
-  const colorOf = colorsOf(names, runs, colorBy)
+  const strokeOf = strokesOf(names, runs, colorBy)
   return curves.map(curve => {
     const parts = [...(names.length > 1 ? [curve.name] : []), ...(runs.length > 1 ? [curve.run] : [])]
-    const style = runStyle(runs.indexOf(curve.run))
     return {
       label: parts.length > 0 ? parts.join(' · ') : null,
       display: parts.length > 0 ? parts.join(' · ') : curve.name,
-      color: colorOf(curve),
-      dash: colorBy === 'run' ? 'solid' : style.dash,
-      marker: curve.x.length > MAX_MARKERS ? 'none' : style.marker,
+      ...strokeOf(curve),
+      marker: curve.x.length > MAX_MARKERS ? 'none' : runStyle(runs.indexOf(curve.run)).marker,
     }
   })
 }
@@ -123,12 +128,22 @@ function legendOf(curves: Curve[], looks: Look[]): LegendEntry[] {
   return [...(names.length > 1 ? nameKeys : []), ...(runs.length > 1 ? runKeys : [])]
 }
 
-function picked(all: Value[], indices: number[]): Value[] {
-  return indices.map(i => all[i] ?? null)
+type Values = ArrayLike<Value>
+
+/** The values at some places of a curve, which is never copied as a whole: it may be long. */
+function picked(all: Values, indices: number[]): Value[] {
+  return indices.map(i => {
+    const value = all[i]
+    return drawable(value) ? value : null
+  })
 }
 
-function lineOf([x, y]: [Value[], Value[]], look: Look, faint: boolean, maxPoints: number): LineSeries {
-  const indices = sampleIndices(x, y, { maxPoints, method: faint ? 'minMax' : 'lttb' })
+/** A smoothed curve keeps its shape with few points; of raw values every extreme counts. */
+function lineOf(
+  [x, y]: [Values, Values],
+  { look, isRaw, faint, maxPoints }: { look: Look; isRaw: boolean; faint: boolean; maxPoints: number },
+): LineSeries {
+  const indices = sampleIndices(x, y, { maxPoints, method: isRaw ? 'minMax' : 'lttb' })
   return {
     kind: 'line',
     name: faint ? `${look.display} (raw)` : look.display,
@@ -144,15 +159,19 @@ function lineOf([x, y]: [Value[], Value[]], look: Look, faint: boolean, maxPoint
 }
 
 function bandOf(curve: Curve, look: Look, maxPoints: number): BandSeries[] {
-  if (!curve.low || !curve.high) return []
-  const x = values(curve.x)
-  const indices = sampleIndices(x, values(curve.y), { maxPoints, method: 'lttb' })
-  const pick = (numbers: ArrayLike<number | null>) => picked(values(numbers), indices)
+  const { low: lows, high: highs } = curve
+  // a band is unknown where too little was measured
+  if (!lows || !highs || !Array.from(lows).some((low, i) => drawable(low) && drawable(highs[i]))) return []
+  const { x } = curve
+  const indices = sampleIndices(x, curve.y, { maxPoints, method: 'lttb' })
+  const pick = (numbers: Values) => picked(numbers, indices)
   const name = `${look.display} (confidence band)`
-  const [low, high] = [pick(curve.low), pick(curve.high)]
+  const [low, high] = [pick(lows), pick(highs)]
   const group = look.display
   return [{ kind: 'band', name, group, x: picked(x, indices), low, high, color: look.color, solid: false, label: null }]
 }
+
+const smoothed = (y: Values, smoothing: number): Values => (smoothing === 0 ? y : smooth(y, smoothing))
 
 /** Series and legend of curves: bands at the back, raw lines faint behind their smoothed ones. */
 export function curveSeries(
@@ -166,16 +185,17 @@ export function curveSeries(
   const lines: Series[] = []
   curves.forEach((curve, i) => {
     const look = looks[i]!
-    const [x, y] = [values(curve.x), values(curve.y)]
+    const { x, y } = curve
     if (ghosts.includes(curve.run)) {
       // as raw values are: behind everything
-      raw.push({ ...lineOf([x, smooth(y, smoothing)], look, false, maxPoints), faint: true, label: null })
+      const ghost = lineOf([x, smoothed(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints })
+      raw.push({ ...ghost, faint: true, label: null })
       return
     }
     bands.push(...bandOf(curve, look, maxPoints))
-    if (smoothing > 0) raw.push(lineOf([x, y], look, true, maxPoints))
+    if (smoothing > 0) raw.push(lineOf([x, y], { look, isRaw: true, faint: true, maxPoints }))
     // a single raw value is worth no moving average; smooth() keeps it as it is
-    lines.push(lineOf([x, smooth(y, smoothing)], look, false, maxPoints))
+    lines.push(lineOf([x, smoothed(y, smoothing)], { look, isRaw: smoothing === 0, faint: false, maxPoints }))
   })
   return { series: [...bands, ...raw, ...lines], legend: legendOf(curves, looks) }
 }
@@ -191,7 +211,14 @@ export function curvePanel(
   return {
     title,
     xAxis: xAxisOf(options),
-    yAxis: clipOutliers ? withoutOutliers(yAxis, drawn.series, { zeroLine }) : yAxis,
+    // of all values: those that are drawn of a long curve are its extremes before all
+    yAxis: clipOutliers
+      ? withoutOutliers(
+          yAxis,
+          curves.map(curve => curve.y),
+          { zeroLine },
+        )
+      : yAxis,
     zeroLine,
     ...drawn,
     annotations: [...notes, ...marks.map(mark => ({ kind: 'vline' as const, ...mark }))],

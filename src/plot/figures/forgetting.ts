@@ -1,5 +1,5 @@
 import { axis, type Figure, type LineSeries, values } from '../figure.js'
-import { assignColors, runStyle } from '../palette.js'
+import { assignColors, dashesOf, runStyle } from '../palette.js'
 import { type Curve, type CurveOptions, curvePanel, runsOf } from './curves.js'
 
 /** Units of a loss on held-out text. */
@@ -60,6 +60,7 @@ export function tradeOffFigure(
 ): Figure {
   const runs = runsOf(paths, allRuns)
   const colors = assignColors(runs)
+  const dashes = dashesOf(colors)
   const series = paths.map(({ run, learned, forgotten }): LineSeries => {
     const { marker } = runStyle(runs.indexOf(run))
     const [x, y] = [values(learned), values(forgotten)]
@@ -70,7 +71,7 @@ export function tradeOffFigure(
       x,
       y,
       color: colors.get(run)!,
-      dash: 'solid',
+      dash: dashes.get(run)!,
       marker,
       faint: false,
       label: run,

@@ -1,4 +1,5 @@
-import { type Axis, drawable, type Series } from '../figure.js'
+import { type Axis, drawable } from '../figure.js'
+import { nthSmallest } from '../nth-smallest.js'
 
 /** The share of the values that outliers are, half of it at each end. */
 const OUTLIERS = 0.05
@@ -6,28 +7,40 @@ const OUTLIERS = 0.05
 /** Room beyond the values that are kept, as a share of their range. */
 const ROOM = 0.1
 
-function yValues(series: Series): number[] {
-  return series.kind === 'line' || series.kind === 'step' ? series.y.filter(drawable) : []
+type Numbers = ArrayLike<number | null>
+
+/** Every value that the axis can show, as its place on it. */
+function placesOf(curves: readonly Numbers[], log: boolean): Float64Array {
+  const places = new Float64Array(curves.reduce((n, { length }) => n + length, 0))
+  let count = 0
+  for (const curve of curves)
+    for (let i = 0; i < curve.length; i++) {
+      const value = curve[i]
+      if (drawable(value) && (!log || value > 0)) places[count++] = log ? Math.log10(value) : value
+    }
+  return places.subarray(0, count)
 }
 
 /**
- * The axis with its ends set to the middle 95 % of the lines' values and a tenth more, so that a few outliers do not flatten the rest;
+ * The axis with its ends set to the middle 95 % of the curves' values and a tenth more, so that a few outliers do not flatten the rest;
  * they run out of the panel. An end without outliers beyond that stays free. On a logarithmic axis the range is that of the logarithms.
+ * @param curves all values that were measured, not those that are drawn
  */
-export function withoutOutliers(axis: Axis, series: readonly Series[], { zeroLine }: { zeroLine: boolean }): Axis {
+export function withoutOutliers(axis: Axis, curves: readonly Numbers[], { zeroLine }: { zeroLine: boolean }): Axis {
   const log = axis.scale === 'log'
-  const values = series.flatMap(yValues).filter(value => !log || value > 0)
-  if (values.length < 20) return axis
-  const sorted = Float64Array.from(values, value => (log ? Math.log10(value) : value)).sort()
-  const cut = Math.floor((sorted.length * OUTLIERS) / 2)
-  const [low, high] = [sorted[cut]!, sorted[sorted.length - 1 - cut]!]
+  const places = placesOf(curves, log)
+  if (places.length < 20) return axis
+  const cut = Math.floor((places.length * OUTLIERS) / 2)
+  const [lowest, low, high, highest] = [0, cut, places.length - 1 - cut, places.length - 1].map(rank =>
+    nthSmallest(places, rank),
+  ) as [number, number, number, number]
   const room = (high - low) * ROOM
   const back = (value: number) => (log ? 10 ** value : value)
   const [bottom, top] = [back(low - room), back(high + room)]
   const withZero = zeroLine && !log
   return {
     ...axis,
-    min: axis.min ?? (sorted[0]! < low - room ? (withZero ? Math.min(0, bottom) : bottom) : null),
-    max: axis.max ?? (sorted.at(-1)! > high + room ? (withZero ? Math.max(0, top) : top) : null),
+    min: axis.min ?? (lowest < low - room ? (withZero ? Math.min(0, bottom) : bottom) : null),
+    max: axis.max ?? (highest > high + room ? (withZero ? Math.max(0, top) : top) : null),
   }
 }

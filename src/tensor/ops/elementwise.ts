@@ -106,9 +106,10 @@ const castOp = defineOp({
   infer: (inputs, attrs) => [{ shape: inputs[0]!.shape, dtype: attrs['dtype'] as DType }],
 })
 
-/** The same values as another element type: rounds to nearest even towards f16/bf16, truncates towards i32. */
+/** The same values as another element type but u8: rounds to nearest even towards f16/bf16, truncates towards i32. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return x
+  if (dtype === 'u8') throw new LabError('DTYPE', 'cast: u8 holds packed bytes, not numbers; take f32 or i32')
   if (dtype === 'bool' && isFloat(x.dtype)) return cast(not(equal(cast(x, 'f32'), 0)), dtype)
   return apply(castOp, [x], { dtype })
 }

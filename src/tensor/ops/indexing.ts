@@ -17,19 +17,24 @@ const gatherOp = defineOp({
   },
 })
 
+export interface GatherOptions {
+  /** The id whose row gets no gradient from here; default none. */
+  paddingId?: number | null
+}
+
 /** Rows of `table` by id: `out[i, ...] = table[ids[i], ...]`. Ids outside the table are refused by the engine. */
-export function gather(table: Tensor, ids: Tensor): Tensor {
-  return apply(gatherOp, [table, ids])
+export function gather(table: Tensor, ids: Tensor, { paddingId = null }: GatherOptions = {}): Tensor {
+  return apply(gatherOp, [table, ids], paddingId === null ? {} : { paddingId })
 }
 
 /**
  * {@link gather} of a table that is perhaps converted from what is stored: the rows are taken first, then only they are
  * converted. Gradients flow to what is stored, not to the converted table.
  */
-export function lookup(table: Tensor, ids: Tensor): Tensor {
-  if (table.node.op === 'cast') return cast(lookup(table.node.inputs[0]!, ids), table.dtype)
+export function lookup(table: Tensor, ids: Tensor, options: GatherOptions = {}): Tensor {
+  if (table.node.op === 'cast') return cast(lookup(table.node.inputs[0]!, ids, options), table.dtype)
   const stored = dequantizedFrom(table)
-  if (!stored) return gather(table, ids)
+  if (!stored) return gather(table, ids, options)
   return dequantize(lookup(stored.codes, ids), lookup(stored.scales, ids), { bits: stored.bits })
 }
 

@@ -1,5 +1,6 @@
+import type { LabError } from '../../util/errors.js'
 import { apply, defineOp, type OpDef, requireDtype, type Tensor, type TensorSpec } from '../graph.js'
-import { normalizeAxis, type Shape, sizeOf } from '../shape.js'
+import { normalizeAxis, type Shape, shapeError, sizeOf } from '../shape.js'
 import { mul } from './elementwise.js'
 import { reshape } from './movement.js'
 
@@ -10,6 +11,7 @@ function reduceOp(name: string): OpDef {
       requireDtype(name, inputs, ['f32', 'i32'])
       const axes = attrs['axes'] as number[]
       const { shape, dtype } = inputs[0]!
+      if (name === 'max' && axes.some(axis => shape[axis] === 0)) throw nothingIn(name, shape)
       return [{ shape: shape.map((d, i) => (axes.includes(i) ? 1 : d)), dtype }]
     },
   })
@@ -31,6 +33,10 @@ function reduce(def: OpDef, x: Tensor, axes: number | readonly number[] | undefi
   return keepDims ? out : reshape(out, withoutAxes(x.shape, normal))
 }
 
+function nothingIn(op: string, shape: Shape): LabError {
+  return shapeError(op, [shape], 'at least one element along each axis it goes over')
+}
+
 function withoutAxes(shape: Shape, axes: readonly number[]): number[] {
   return shape.filter((_, i) => !axes.includes(i))
 }
@@ -40,7 +46,7 @@ export function sum(x: Tensor, axes?: number | readonly number[], { keepDims = f
   return reduce(sumOp, x, axes, keepDims)
 }
 
-/** Largest element over the axes (default all). */
+/** Largest element over the axes (default all). @throws LabError SHAPE when an axis has no element */
 export function max(x: Tensor, axes?: number | readonly number[], { keepDims = false }: ReduceOptions = {}): Tensor {
   return reduce(maxOp, x, axes, keepDims)
 }
@@ -62,6 +68,7 @@ const argmaxOp = defineOp({
   name: 'argmax',
   infer(inputs) {
     requireDtype('argmax', inputs, ['f32'])
+    if (inputs[0]!.shape[inputs[0]!.shape.length - 1] === 0) throw nothingIn('argmax', inputs[0]!.shape)
     return [{ shape: inputs[0]!.shape.slice(0, -1), dtype: 'i32' }]
   },
 })

@@ -1,0 +1,32 @@
+import { availableParallelism } from 'node:os'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { OnnxEngine } from '../../src/engines/onnx/engine.js'
+import { cliJson } from './harness.js'
+
+interface Report {
+  checks: { name: string; works: boolean; required: boolean; detail: string; advice: string | null }[]
+}
+
+// one process computes with one number of threads: this one takes the cpu engine away from the doctor
+const other = new OnnxEngine({ threads: availableParallelism() + 1 })
+beforeAll(() => {
+  // optional engines are not asked for here, and PyTorch alone takes seconds to start
+  vi.stubEnv('LLAMA_PRO_PYTHON', '/nowhere/python')
+})
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await other.dispose()
+})
+
+test('a required part that fails is named with what to do, and the exit code is 1', async () => {
+  const { code, value } = await cliJson<Report>('doctor')
+  const failed = value.checks.filter(({ works, required }) => required && !works)
+  expect(failed).toEqual([
+    expect.objectContaining({
+      name: 'engine cpu',
+      detail: expect.stringContaining(`already computes with ${availableParallelism() + 1} threads`),
+      advice: expect.stringContaining('npm ci'),
+    }),
+  ])
+  expect(code).toBe(1)
+}, 60_000)
