@@ -64,16 +64,20 @@ class Client(nbclient.NotebookClient):
             self._update_display_id(message["content"]["transient"]["display_id"], message)
 
 
+def is_empty(output):
+    """Whether an output shows nothing: the place of a live page, once its run has ended."""
+    return "data" in output and not any(output["data"].values())
+
+
 def unfinished(notebook):
-    """Outputs that say nothing, or that something is about to begin, as 'cell N: TEXT'."""
+    """Outputs that say that something is about to begin, or nothing where no picture says it, as 'cell N: TEXT'."""
     found = []
     for index, cell in enumerate(notebook.cells):
-        for output in cell.get("outputs", []):
-            data = output.get("data")
-            if data is None:
-                continue
-            text = data.get("text/plain", "")
-            if not any(data.values()) or ": starting " in text:
+        outputs = cell.get("outputs", [])
+        has_picture = any("image/svg+xml" in output.get("data", {}) for output in outputs)
+        for output in outputs:
+            text = output.get("data", {}).get("text/plain", "")
+            if ": starting " in text or (is_empty(output) and not has_picture):
                 found.append(f"cell {index}: {text}")
     return found
 
@@ -101,6 +105,8 @@ def execute(path, *, save, timeout):
         for cell in notebook.cells:
             for key in VOLATILE:
                 cell.metadata.pop(key, None)
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if not is_empty(output)]
         nbformat.write(notebook, path)
     return {"path": path, "seconds": seconds, "error": error, "outputs": len(outputs), "unfinished": left}
 
