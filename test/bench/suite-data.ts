@@ -16,7 +16,7 @@ function plainJsonl(folder: string): string {
     writeFileSync(join(folder, name.replace(/\.zst$/, '')), decompress(readFileSync(join(shards, name))))
   const manifest = readFileSync(demo('math.yaml'), 'utf8')
   const path = join(folder, 'math.yaml')
-  writeFileSync(path, manifest.replace('math/train/*.jsonl.zst', '*.jsonl').replace('jsonl.zst', 'jsonl'))
+  writeFileSync(path, manifest.replace('math/train/*.jsonl.zst', "'*.jsonl'").replace('jsonl.zst', 'jsonl'))
   return path
 }
 
