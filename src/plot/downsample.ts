@@ -63,9 +63,13 @@ function minMax(indices: Indices, _x: Values, y: Values, budget: number): number
   for (const bucket of interiorBuckets(indices, Math.floor((budget - 2) / 2))) {
     let low = bucket[0]!
     let high = low
-    for (const i of bucket) {
-      if (y[i]! < y[low]!) low = i
-      if (y[i]! > y[high]!) high = i
+    let [lowest, highest] = [y[low]!, y[high]!]
+    // counted loops, here and below: iterators cost as much as the work
+    for (let k = 1; k < bucket.length; k++) {
+      const i = bucket[k]!
+      const value = y[i]!
+      if (value < lowest) [low, lowest] = [i, value]
+      if (value > highest) [high, highest] = [i, value]
     }
     if (low !== high) kept.push(Math.min(low, high), Math.max(low, high))
     else kept.push(low)
@@ -75,7 +79,7 @@ function minMax(indices: Indices, _x: Values, y: Values, budget: number): number
 
 function meanOf(values: Values, indices: Indices): number {
   let sum = 0
-  for (const i of indices) sum += values[i]!
+  for (let k = 0; k < indices.length; k++) sum += values[indices[k]!]!
   return sum / indices.length
 }
 
@@ -95,7 +99,8 @@ function largestTriangles(indices: Indices, x: Values, y: Values, budget: number
     const [beforeX, beforeY] = [x[before]!, y[before]!]
     let best = bucket[0]!
     let largest = -1
-    for (const j of bucket) {
+    for (let k = 0; k < bucket.length; k++) {
+      const j = bucket[k]!
       const area = Math.abs((beforeX - nextX) * (y[j]! - beforeY) - (beforeX - x[j]!) * (nextY - beforeY))
       if (area > largest) [best, largest] = [j, area]
     }

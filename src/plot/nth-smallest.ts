@@ -1,6 +1,6 @@
 /**
  * The value of rank n (0 is the smallest), found by Hoare's selection in linear time: axes of eight runs of 100,000 steps are found anew
- * at every redraw, which a full sort would be too slow for. Reorders the values.
+ * at every redraw, which a full sort would be too slow for. Reorders the values: those before rank n are not larger, those after it not smaller.
  * @param values not empty, none NaN
  */
 export function nthSmallest(values: Float64Array, n: number): number {

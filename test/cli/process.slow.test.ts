@@ -117,15 +117,54 @@ describe('what a run leaves', () => {
   })
 })
 
-test('the demo does the whole method', async () => {
-  const { code, stdout, stderr } = await run('demo', '--recipe', 'expansion.yaml', '--full-recipe', 'full.yaml')
-  expect(stderr).toBe('')
-  expect(code).toBe(0)
-  expect(stdout.match(/^\d {2}\S/gm)).toHaveLength(6)
-  expect(stdout).toMatch(/^identical$/m)
-  expect(stdout).toMatch(/[\u2801-\u28ff]/)
-  for (const file of ['forgetting.svg', 'forgetting.html', join('expanded', 'config.json'), join('full', 'model')])
-    expect(existsSync(join(dir, 'runs', 'demo', file))).toBe(true)
+describe('the demo', () => {
+  let ended: Ended
+  let seconds = 0
+  beforeAll(async () => {
+    const started = performance.now()
+    ended = await run('demo')
+    seconds = (performance.now() - started) / 1000
+  }, 900_000)
+
+  /** Bits per byte of a probe before and after a run of the demo. */
+  function change(name: string, probe: string): { before: number; after: number; change: number } {
+    const records = readMetrics(join(dir, 'runs', 'demo', name, 'metrics.jsonl'))
+    const bits = records.flatMap(r => (r.kind === 'probe' && r.probe === probe ? [r.bitsPerByte] : []))
+    const [before, after] = [bits[0]!, bits.at(-1)!]
+    return { before, after, change: after - before }
+  }
+
+  test('does the whole method, in minutes', () => {
+    const { code, stdout, stderr } = ended
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    expect(stdout.match(/^\d {2}\S/gm)).toHaveLength(6)
+    expect(stdout).toMatch(/^identical$/m)
+    expect(stdout).toMatch(/[\u2801-\u28ff]/)
+    for (const file of ['forgetting.svg', 'forgetting.html', join('expanded', 'config.json'), join('full', 'model')])
+      expect(existsSync(join(dir, 'runs', 'demo', file))).toBe(true)
+    // no claim about speed, which depends on the machine: a limit beyond which something must be wrong
+    expect(seconds).toBeLessThan(900)
+  })
+
+  test('starts from a base that knows English and neither code nor arithmetic', () => {
+    const [general, code, math] = ['general', 'code', 'math'].map(probe => change('expansion', probe).before)
+    expect(general).toBeLessThan(2.2)
+    expect(code).toBeGreaterThan(general! + 1)
+    expect(math).toBeGreaterThan(general! + 1)
+    expect(change('full', 'general').before).toBe(general)
+  })
+
+  test('shows that expansion learns both and forgets a fraction of what full fine-tuning does', () => {
+    for (const probe of ['code', 'math']) {
+      expect(change('expansion', probe).change).toBeLessThan(-0.5)
+      expect(change('full', probe).change).toBeLessThan(-0.5)
+    }
+    const [expansion, full] = [change('expansion', 'general').change, change('full', 'general').change]
+    expect(full).toBeGreaterThan(0.1)
+    expect(expansion).toBeLessThan(full / 2)
+    expect(ended.stdout).toContain('Full fine-tuning lost')
+  })
 })
 
 test('whoever stops reading ends the command quietly', async () => {

@@ -21,6 +21,15 @@ function placesOf(curves: readonly Numbers[], log: boolean): Float64Array {
   return places.subarray(0, count)
 }
 
+function endsOf(places: Float64Array): [lowest: number, highest: number] {
+  let [lowest, highest] = [places[0]!, places[0]!]
+  for (let i = 1; i < places.length; i++) {
+    lowest = Math.min(lowest, places[i]!)
+    highest = Math.max(highest, places[i]!)
+  }
+  return [lowest, highest]
+}
+
 /**
  * The axis with its ends set to the middle 95 % of the curves' values and a tenth more, so that a few outliers do not flatten the rest;
  * they run out of the panel. An end without outliers beyond that stays free. On a logarithmic axis the range is that of the logarithms.
@@ -31,9 +40,10 @@ export function withoutOutliers(axis: Axis, curves: readonly Numbers[], { zeroLi
   const places = placesOf(curves, log)
   if (places.length < 20) return axis
   const cut = Math.floor((places.length * OUTLIERS) / 2)
-  const [lowest, low, high, highest] = [0, cut, places.length - 1 - cut, places.length - 1].map(rank =>
-    nthSmallest(places, rank),
-  ) as [number, number, number, number]
+  const low = nthSmallest(places, cut)
+  // everything from there on is not smaller now
+  const high = nthSmallest(places.subarray(cut), places.length - 1 - 2 * cut)
+  const [lowest, highest] = endsOf(places)
   const room = (high - low) * ROOM
   const back = (value: number) => (log ? 10 ** value : value)
   const [bottom, top] = [back(low - room), back(high + room)]
