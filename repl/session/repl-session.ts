@@ -203,6 +203,11 @@ export class ReplSession {
     await this.#evaluator.run('undefined', { silent: true, onOutput: () => {} })
   }
 
+  /** Reads what completions show and keeps the compiler for the next start; takes this thread for about a second. */
+  prepare(): void {
+    this.#evaluator.warmUp()
+  }
+
   isComplete(text: string): boolean {
     return isCommandLine(text) || /^\?/.test(text) || this.#evaluator.isComplete(text).status !== 'incomplete'
   }

@@ -38,6 +38,8 @@ import { TtyInput } from './tty-input.js'
 const escapeMs = 40
 const pauseMs = 150
 const redrawMs = 100
+/** Milliseconds without a key after which what takes a second is done. */
+const restMs = 2000
 /** Milliseconds without a picture after which what is printed is shown at once: a cell that computes without a pause lets no later turn come. */
 const staleMs = 50
 
@@ -116,12 +118,19 @@ export class TerminalRepl {
     return ended
   }
 
+  async #pauseInTyping(ms: number): Promise<void> {
+    while (performance.now() - this.#lastKeyAt < ms) await new Promise(resolve => setTimeout(resolve, ms))
+  }
+
   async #loadWhenIdle(): Promise<void> {
-    while (performance.now() - this.#lastKeyAt < pauseMs) await new Promise(resolve => setTimeout(resolve, pauseMs))
+    await this.#pauseInTyping(pauseMs)
     const session = await this.#open().catch((error: unknown) => this.#fail(error))
     if (!session) return
     await new Promise(resolve => setTimeout(resolve, pauseMs))
     if (!session.isRunning) await session.warmUp()
+    await new Promise(resolve => setTimeout(resolve, restMs))
+    await this.#pauseInTyping(restMs)
+    if (!session.isRunning && !this.#runState() && !this.#isLeaving) session.prepare()
   }
 
   // ---- the session
