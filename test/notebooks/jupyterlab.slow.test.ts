@@ -109,6 +109,8 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
       .locator('.jp-CodeCell')
       .nth(cells.length - 1)
       .waitFor({ timeout: 120_000 })
+    // a key that comes before the kernel is connected is lost
+    await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor({ timeout: 60_000 })
   }, 240_000)
 
   afterAll(async () => {
