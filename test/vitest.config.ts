@@ -3,16 +3,20 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take minutes are begun first, so that the suite does not end with one of them alone. */
-const longest = [/notebooks\.slow/, /torch-lifetime\.slow/, /torch-training\.slow/, /resume\.slow/]
+const longest = [/notebooks\.slow/, /process\.slow/, /story\.slow/, /torch[^/]*\.slow/, /resume\.slow/]
 
 /** Slow tests that measure times or memory, or type into a terminal: each has the machine for itself. */
 const alone = [
   'test/engines/big-checkpoint.slow.test.ts',
   'test/engines/lag.slow.test.ts',
   'test/expansion/expand-memory.slow.test.ts',
+  'test/kernel/evaluator.slow.test.ts',
   'test/kernel/hostile.slow.test.ts',
+  'test/kernel/lab.slow.test.ts',
   'test/kernel/protocol.slow.test.ts',
   'test/live/browser.slow.test.ts',
+  'test/live/fluid.slow.test.ts',
+  'test/live/page-controls.slow.test.ts',
   'test/notebooks/jupyterlab.slow.test.ts',
   'test/repl/terminal.slow.test.ts',
   'test/train/memory.slow.test.ts',
@@ -30,7 +34,7 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-const patient = { testTimeout: 300_000, hookTimeout: 300_000 }
+const patient = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 30_000 } } }
 
 /**
  * `fast` is the suite of every edit (under a minute); `slow` runs whole programs, as many as there are cores, each computing with one
@@ -48,7 +52,6 @@ export default defineConfig({
           name: 'fast',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.slow.test.ts', 'test/parity/**'],
-          // the others compute with all cores
           maxWorkers: availableParallelism(),
           // a busy machine makes nothing wrong
           testTimeout: 60_000,

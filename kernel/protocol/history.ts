@@ -157,7 +157,9 @@ function claimSession(file: string, last: number): number {
     const claim = randomUUID()
     // a write that was cut off has left a line without an end, where the claim would be lost
     appendFileSync(file, `\n${JSON.stringify({ session, claim })}\n`, { mode: 0o600 })
-    if (readRecords(file).claims.get(session) === claim) return session
+    const first = readRecords(file).claims.get(session)
+    // what cannot be read back (/dev/null) keeps no claims, so there is nobody to differ from
+    if (first === claim || first === undefined) return session
   }
 }
 

@@ -38,6 +38,7 @@ export class KernelServer {
   #outbox!: Outbox
   /** Set, it stops what the main thread runs; one of our own until that thread is ready. */
   #interruptFlag: Int32Array = new Int32Array(1)
+  #isReady = false
   /** Requests that the main thread has. */
   readonly #asked = new Map<number, Message>()
   #nextId = 0
@@ -92,6 +93,7 @@ export class KernelServer {
   #onReady(interruptBuffer: SharedArrayBuffer): void {
     const isStopped = this.#interruptFlag[0] !== 0
     this.#interruptFlag = new Int32Array(interruptBuffer)
+    this.#isReady = true
     if (isStopped && this.#running) this.#raiseFlag()
   }
 
@@ -193,7 +195,8 @@ export class KernelServer {
    * one that waits; with the message that thread lowers the flag, before it comes to an execution that was handed out later.
    */
   #interrupt(): void {
-    this.#raiseFlag()
+    // before the thread is there nobody would lower the flag, and the first cell to come would be stopped instead
+    if (this.#isReady || this.#running) this.#raiseFlag()
     this.#host.post({ type: 'interrupt' })
   }
 

@@ -29,6 +29,12 @@ describe('the history', () => {
     expect(statSync(path).mode & 0o077).toBe(0)
   })
 
+  test.skipIf(process.platform === 'win32')('a file that keeps nothing gives a session all the same', () => {
+    const history = new History({ path: '/dev/null' })
+    history.add(cell(1))
+    expect([history.session, tail(history, 5)]).toEqual([1, ['cell 1']])
+  })
+
   test('stays small on disk and in memory', () => {
     const path = join(dir, 'small.jsonl')
     const history = new History({ path, maxEntries: 10 })
