@@ -6,6 +6,7 @@ import type { Engine } from '../tensor/engine.js'
 import type { Recipe } from '../train/recipe.js'
 import { LabError } from '../util/errors.js'
 import { formatBytes, formatTable } from '../util/format.js'
+import type { HeldWeights } from './held-weights.js'
 
 /**
  * With `frozenWeights: auto`, models whose f32 weights take more than this keep 16-bit ones as stored. A constant and not
@@ -15,13 +16,15 @@ const LARGE_MODEL_BYTES = 2e9
 
 /**
  * How each matrix of a base is held under a recipe: what is trained in f32, the rest by `frozenWeights`. An engine that
- * computes in bf16 rounds operands of products anyway, so `auto` then holds them in bf16 whatever the file has.
+ * computes in bf16 rounds operands of products anyway, so `auto` then holds them in bf16 whatever the file has. A run that
+ * goes on keeps what `auto` came to when it began.
+ * @param options `held`: of the run that goes on, `older` for one that did not note it; null for a new run
  * @throws LabError FROZEN_WEIGHTS for fewer bits than f32 on an engine that would make f32 of them all at once
  */
 export function frozenStorage(
   { frozenWeights }: Recipe,
   { config, tensors }: Checkpoint,
-  { engine, trained }: { engine: Engine; trained: ReadonlySet<string> },
+  { engine, trained, held }: { engine: Engine; trained: ReadonlySet<string>; held: HeldWeights | 'older' | null },
 ): (path: string) => WeightStorage {
   const isQuantized = frozenWeights === 'int8' || frozenWeights === 'int4'
   const takesRoom = isQuantized
@@ -34,9 +37,10 @@ export function frozenStorage(
     )
   const isLarge = 4 * parameterCount(config) > LARGE_MODEL_BYTES
   const automatic = (path: string): WeightStorage => {
+    if (held !== null && held !== 'older') return held[path] ?? 'f32'
     const stored = tensors.get(path)?.dtype
-    if (engine.precision === 'bf16') return 'bf16'
-    if (engine.widensHalf) return 'f32'
+    if (engine.precision === 'bf16' && (held === null || stored === 'BF16')) return 'bf16'
+    if (engine.widensHalf && held === null) return 'f32'
     return isLarge && (stored === 'BF16' || stored === 'F16') ? 'source' : 'f32'
   }
   return path => (trained.has(path) ? 'f32' : frozenWeights === 'auto' ? automatic(path) : frozenWeights)

@@ -71,6 +71,7 @@ export function beginRun(out: string, { resume }: { resume: boolean }, run: NewR
     provenance: readProvenance(config),
     trainable: built.trainable,
     layerMap: layerMap(config, { trainable: built.trainable, added: weights.adapter?.shapes }),
+    held: built.held,
     quantized: built.quantized,
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({

@@ -5,6 +5,7 @@ import { openCheckpoint } from '../../src/checkpoint/checkpoint.js'
 import { loadModel } from '../../src/checkpoint/load-model.js'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { frozenStorage, widenedWarning } from '../../src/lab/frozen-storage.js'
+import type { HeldWeights } from '../../src/lab/held-weights.js'
 import { bf16ToF32, f32ToBf16 } from '../../src/tensor/half.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { writeHalfModel } from '../support/half-checkpoint.js'
@@ -38,11 +39,15 @@ const recipeOf = (model: string, frozenWeights: string) =>
     seed: 1,
   })
 
-async function held(stored: 'BF16' | 'F32', frozenWeights: string, engine: ReferenceEngine): Promise<string> {
+async function held(
+  stored: 'BF16' | 'F32',
+  frozenWeights: string,
+  engine: ReferenceEngine,
+  noted: HeldWeights | 'older' | null = null,
+): Promise<string> {
   const checkpoint = await openCheckpoint(join(dir, stored))
-  return frozenStorage(recipeOf(join(dir, stored), frozenWeights), checkpoint, { engine, trained: new Set(['x']) })(
-    path,
-  )
+  const trained = new Set(['x'])
+  return frozenStorage(recipeOf(join(dir, stored), frozenWeights), checkpoint, { engine, trained, held: noted })(path)
 }
 
 describe('frozen weights', () => {
@@ -59,6 +64,14 @@ describe('frozen weights', () => {
       'f32',
     ])
     expect(Array.from(await variable.read(), bf16ToF32)).toEqual(Array.from(whole, x => bf16ToF32(f32ToBf16(x))))
+  })
+
+  it('of a run that goes on are held as they were when it began', async () => {
+    expect(await held('F32', 'auto', new Low(), {})).toBe('f32')
+    expect(await held('F32', 'auto', new ReferenceEngine(), { [path]: 'f16' })).toBe('f16')
+    expect(await held('F32', 'auto', new Low(), 'older')).toBe('f32')
+    expect(await held('BF16', 'auto', new Low(), 'older')).toBe('bf16')
+    expect(await held('F32', 'int8', new Low(), {})).toBe('int8')
   })
 
   it('as stored are refused where they would become f32, and nothing is told of a small model', async () => {
