@@ -14,10 +14,13 @@ import type { HeldWeights } from './held-weights.js'
  */
 const LARGE_MODEL_BYTES = 2e9
 
+const EMBEDDING = 'model.embed_tokens.weight'
+
 /**
  * How each matrix of a base is held under a recipe: what is trained in f32, the rest by `frozenWeights`. An engine that
- * computes in bf16 rounds operands of products anyway, so `auto` then holds them in bf16 whatever the file has. A run that
- * goes on keeps what `auto` came to when it began.
+ * computes in bf16 rounds operands of products anyway, so `auto` then holds them in bf16 whatever the file has; not the
+ * embedding, whose rows are no operands: rounded, they would change the residual stream. A run that goes on keeps what
+ * `auto` came to when it began.
  * @param options `held`: of the run that goes on, `older` for one that did not note it; null for a new run
  * @throws LabError FROZEN_WEIGHTS for fewer bits than f32 on an engine that would make f32 of them all at once
  */
@@ -39,7 +42,7 @@ export function frozenStorage(
   const automatic = (path: string): WeightStorage => {
     if (held !== null && held !== 'older') return held[path] ?? 'f32'
     const stored = tensors.get(path)?.dtype
-    if (engine.precision === 'bf16' && (held === null || stored === 'BF16')) return 'bf16'
+    if (engine.precision === 'bf16' && (stored === 'BF16' || (held === null && path !== EMBEDDING))) return 'bf16'
     if (engine.widensHalf && held === null) return 'f32'
     return isLarge && (stored === 'BF16' || stored === 'F16') ? 'source' : 'f32'
   }

@@ -44,16 +44,21 @@ async function held(
   frozenWeights: string,
   engine: ReferenceEngine,
   noted: HeldWeights | 'older' | null = null,
+  of = path,
 ): Promise<string> {
   const checkpoint = await openCheckpoint(join(dir, stored))
   const trained = new Set(['x'])
-  return frozenStorage(recipeOf(join(dir, stored), frozenWeights), checkpoint, { engine, trained, held: noted })(path)
+  return frozenStorage(recipeOf(join(dir, stored), frozenWeights), checkpoint, { engine, trained, held: noted })(of)
 }
 
 describe('frozen weights', () => {
   it('are bf16 on an engine that computes in it, whatever their file has', async () => {
     expect([await held('F32', 'auto', new Low()), await held('BF16', 'auto', new Low())]).toEqual(['bf16', 'bf16'])
     expect(await held('F32', 'f32', new Low())).toBe('f32')
+    // rows of the embedding are no operands of a product
+    const embedding = 'model.embed_tokens.weight'
+    expect(await held('F32', 'auto', new Low(), null, embedding)).toBe('f32')
+    expect(await held('BF16', 'auto', new Low(), null, embedding)).toBe('bf16')
     expect(await held('BF16', 'auto', new ReferenceEngine())).toBe('f32')
     const rounded = await loadModel(join(dir, 'F32'), new ReferenceEngine(), { storage: () => 'bf16' })
     const exact = await loadModel(join(dir, 'F32'), new ReferenceEngine())
