@@ -1,6 +1,7 @@
 /** How a run holds what it does not train. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { QuantizedWeight, WeightStorage } from '../checkpoint/load-model.js'
+import type { TensorSource } from '../checkpoint/tensor-source.js'
 import { parameterCount } from '../model/parameters.js'
 import type { Engine } from '../tensor/engine.js'
 import type { Recipe } from '../train/recipe.js'
@@ -32,7 +33,7 @@ export function frozenStorage(
   const isQuantized = frozenWeights === 'int8' || frozenWeights === 'int4'
   const takesRoom = isQuantized
     ? engine.name !== 'reference' && !engine.nativeOps.has('dequantize')
-    : frozenWeights === 'source' && engine.widensHalf === true
+    : frozenWeights === 'source' && engine.widensHalf === true && halfBytes(tensors, trained) > 0
   if (takesRoom)
     throw new LabError(
       'FROZEN_WEIGHTS',
@@ -47,6 +48,13 @@ export function frozenStorage(
     return isLarge && (stored === 'BF16' || stored === 'F16') ? 'source' : 'f32'
   }
   return path => (trained.has(path) ? 'f32' : frozenWeights === 'auto' ? automatic(path) : frozenWeights)
+}
+
+/** Bytes in 16 bits of the matrices that are not trained and stored so. */
+function halfBytes(tensors: Checkpoint['tensors'], trained: ReadonlySet<string>): number {
+  const isHalf = ({ shape, dtype }: TensorSource) => shape.length === 2 && (dtype === 'BF16' || dtype === 'F16')
+  const half = [...tensors].filter(([path, source]) => !trained.has(path) && isHalf(source))
+  return half.reduce((sum, [, { byteLength }]) => sum + byteLength, 0)
 }
 
 /** What a reader should know of frozen weights that `auto` would hold in 16 bits, on an engine that cannot. */

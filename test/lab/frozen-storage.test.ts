@@ -85,6 +85,7 @@ describe('frozen weights', () => {
       code: 'FROZEN_WEIGHTS',
       message: expect.stringContaining('set frozenWeights: f32'),
     })
+    expect(await held('F32', 'source', new Wide())).toBe('source')
     expect(await held('BF16', 'auto', new Wide())).toBe('f32')
     const checkpoint = await openCheckpoint(join(dir, 'BF16'))
     const large = { ...checkpoint, config: { ...checkpoint.config, vocabSize: 100_000_000 } }
