@@ -57,15 +57,14 @@ function halfBytes(tensors: Checkpoint['tensors'], trained: ReadonlySet<string>)
   return half.reduce((sum, [, { byteLength }]) => sum + byteLength, 0)
 }
 
-/** What a reader should know of frozen weights that `auto` would hold in 16 bits, on an engine that cannot. */
+/** What a reader should know of many frozen weights that `auto` would hold in 16 bits, on an engine that cannot. */
 export function widenedWarning(
   { frozenWeights }: Recipe,
-  { config, tensors }: Checkpoint,
-  { widensHalf, name, device }: Engine,
+  { tensors }: Checkpoint,
+  { engine: { widensHalf, name, device }, trained }: { engine: Engine; trained: ReadonlySet<string> },
 ): string[] {
-  const bytes = 4 * parameterCount(config)
-  const isStoredHalf = [...tensors.values()].some(({ dtype }) => dtype === 'BF16' || dtype === 'F16')
-  if (frozenWeights !== 'auto' || !widensHalf || !isStoredHalf || bytes <= LARGE_MODEL_BYTES) return []
+  const bytes = 2 * halfBytes(tensors, trained)
+  if (frozenWeights !== 'auto' || !widensHalf || bytes <= LARGE_MODEL_BYTES) return []
   return [
     `frozen weights stored in 16 bits take twice their size: the ${name} engine on ${device} holds them in f32 (${formatBytes(bytes)} in all); the devices cpu and torch:* keep them as they are`,
   ]

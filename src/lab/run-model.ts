@@ -74,7 +74,10 @@ export async function buildRunModel(
   })
   const kept = reference ? null : await baseBeside(base, method, source)
   if (reference && copiesBase) base.dispose()
-  const told = [...warnings, ...(source ? widenedWarning(recipe, source, engine) : [])]
+  const told = [
+    ...warnings,
+    ...(source ? widenedWarning(recipe, source, { engine, trained: method.trainedOfBase }) : []),
+  ]
   return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings: told, quantized, held }
 }
 

@@ -1,11 +1,12 @@
 /** How frozen weights are held, by what the recipe asks for, what the file has and what the engine can hold. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openCheckpoint } from '../../src/checkpoint/checkpoint.js'
+import { type Checkpoint, openCheckpoint } from '../../src/checkpoint/checkpoint.js'
 import { loadModel } from '../../src/checkpoint/load-model.js'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { frozenStorage, widenedWarning } from '../../src/lab/frozen-storage.js'
 import type { HeldWeights } from '../../src/lab/held-weights.js'
+import type { Engine } from '../../src/tensor/engine.js'
 import { bf16ToF32, f32ToBf16 } from '../../src/tensor/half.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { writeHalfModel } from '../support/half-checkpoint.js'
@@ -88,10 +89,15 @@ describe('frozen weights', () => {
     expect(await held('F32', 'source', new Wide())).toBe('source')
     expect(await held('BF16', 'auto', new Wide())).toBe('f32')
     const checkpoint = await openCheckpoint(join(dir, 'BF16'))
-    const large = { ...checkpoint, config: { ...checkpoint.config, vocabSize: 100_000_000 } }
+    const tensor = { ...checkpoint.tensors.get(path)!, byteLength: 1.5e9 }
+    const large = { ...checkpoint, tensors: new Map([...checkpoint.tensors, [path, tensor], ['y', tensor]]) }
     const recipe = recipeOf(join(dir, 'BF16'), 'auto')
-    expect(widenedWarning(recipe, checkpoint, new Wide())).toEqual([])
-    expect(widenedWarning(recipe, large, new ReferenceEngine())).toEqual([])
-    expect(widenedWarning(recipe, large, new Wide())).toEqual([expect.stringMatching(/holds them in f32 \([\d.]+ GB/)])
+    const told = (of: Checkpoint, engine: Engine, ...trained: string[]) =>
+      widenedWarning(recipe, of, { engine, trained: new Set(trained) })
+    expect(told(checkpoint, new Wide())).toEqual([])
+    expect(told(large, new ReferenceEngine())).toEqual([])
+    expect(told(large, new Wide())).toEqual([expect.stringMatching(/holds them in f32 \(6\.00 GB/)])
+    expect(told(large, new Wide(), path)).toEqual([expect.stringMatching(/holds them in f32 \(3\.00 GB/)])
+    expect(told(large, new Wide(), path, 'y')).toEqual([])
   })
 })
