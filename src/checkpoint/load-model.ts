@@ -13,9 +13,15 @@ const dtypes = { F32: 'f32', F16: 'f16', BF16: 'bf16' } as const
 
 /**
  * How a weight is held: `f32`, to be trained or not; `source`, as its file stores it, mapped where the engine can, and
- * read-only; `bf16`, rounded to it when its file stores it otherwise, and read-only; `int8` and `int4`, rounded by block when loaded (see `tensor/quantize.ts`), and read-only.
+ * read-only; `bf16` and `f16`, rounded to it when its file stores it otherwise, and read-only; `int8` and `int4`, rounded by
+ * block when loaded (see `tensor/quantize.ts`), and read-only.
  */
-export type WeightStorage = 'f32' | 'bf16' | 'source' | 'int8' | 'int4'
+export type WeightStorage = 'f32' | 'bf16' | 'f16' | 'source' | 'int8' | 'int4'
+
+/** How a weight is held, as another is loaded to be held the same way. */
+export function storageOf({ storage }: Variable): Exclude<WeightStorage, 'source'> {
+  return storage as Exclude<WeightStorage, 'source'>
+}
 
 /** What rounding has cost a weight. */
 export interface QuantizedWeight extends QuantizationError {
@@ -54,7 +60,8 @@ export async function loadModel(
         continue
       }
       const kind = source.shape.length === 2 ? storage(path) : 'f32'
-      if (kind === 'source' || kind === 'bf16') made.set(path, storedVariable(path, source, engine, kind))
+      if (kind === 'source' || kind === 'bf16' || kind === 'f16')
+        made.set(path, storedVariable(path, source, engine, kind))
       else if (kind !== 'f32') made.set(path, await quantizedVariable(path, source, engine, kind, options))
     }
     return new Model(checkpoint.config, engine, path => {
@@ -68,7 +75,7 @@ export async function loadModel(
   }
 }
 
-function storedVariable(path: string, source: TensorSource, engine: Engine, kind: 'source' | 'bf16'): Variable {
+function storedVariable(path: string, source: TensorSource, engine: Engine, kind: 'source' | 'bf16' | 'f16'): Variable {
   const origin = fileRange(path, source)
   const init = { kind: 'file', isMapped: true, ...origin } as const
   return new Variable(source.shape, kind === 'source' ? origin.dtype : kind, init, {

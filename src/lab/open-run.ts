@@ -71,6 +71,7 @@ export function beginRun(out: string, { resume }: { resume: boolean }, run: NewR
     provenance: readProvenance(config),
     trainable: built.trainable,
     layerMap: layerMap(config, { trainable: built.trainable, added: weights.adapter?.shapes }),
+    held: built.held,
     quantized: built.quantized,
     sources: data.sources,
     probes: data.probes.map(({ name, documents, tokensScored, bytesScored }) => ({
@@ -85,7 +86,9 @@ export function beginRun(out: string, { resume }: { resume: boolean }, run: NewR
 /** What to tell of a run that goes on elsewhere than it was started; null where its numbers stay those of an unbroken run. */
 export function engineChange(out: string, now: RunEngine): string | null {
   const before = readRun(out) as Partial<RunEngine>
-  if (before.device === now.device && before.engine === now.engine) return null
+  // older versions did not note the engine
+  const isSame = before.engine === undefined || before.engine === now.engine
+  if (before.device === now.device && isSame) return null
   const text = ({ device, engine = 'an unknown engine' }: Partial<RunEngine>) => `--device ${device} (${engine})`
   return `the run was started with ${text(before)} and goes on with ${text(now)}: from here its numbers are not, bit for bit, those of a run without a break`
 }

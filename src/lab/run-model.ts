@@ -10,6 +10,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { Recipe } from '../train/recipe.js'
 import { internal } from '../util/errors.js'
 import { frozenStorage, widenedWarning } from './frozen-storage.js'
+import { type HeldWeights, heldWeights, readHeldWeights } from './held-weights.js'
 
 export interface RunModel {
   /** The model that is trained. */
@@ -28,24 +29,27 @@ export interface RunModel {
   readonly warnings: readonly string[]
   /** What rounding has cost each weight that is held in 8 or 4 bits. */
   readonly quantized: readonly QuantizedWeight[]
+  readonly held: HeldWeights
 }
 
 interface BuildOptions {
   tokenizer: Tokenizer
   signal?: AbortSignal | undefined
+  /** Directory of the run that goes on; none for a new one. */
+  resumed?: string | undefined
 }
 
 /**
  * Builds the model of a recipe on an engine.
  * @param dir directory of the base model; null for `init`
- * @param options `tokenizer` gives a new model its BOS and EOS ids; `signal` ends the loading
+ * @param options `tokenizer` gives a new model its BOS and EOS ids; `signal` ends the loading; a `resumed` run keeps how its weights are held
  * @throws LabError of checkpoints, plans and freeze rules; FREEZE_DEAD for configurations that cannot learn
  */
 export async function buildRunModel(
   recipe: Recipe,
   dir: string | null,
   engine: Engine,
-  { tokenizer, signal }: BuildOptions,
+  { tokenizer, signal, resumed }: BuildOptions,
 ): Promise<RunModel> {
   const source = dir === null ? null : await openCheckpoint(dir)
   const config = source ? source.config : initConfig(recipe, tokenizer)
@@ -54,19 +58,27 @@ export async function buildRunModel(
   const quantized: QuantizedWeight[] = []
   const base = source
     ? await loadModel(source, engine, {
-        storage: frozenStorage(recipe, source, { engine, trained: method.trainedOfBase }),
+        storage: frozenStorage(recipe, source, {
+          engine,
+          trained: method.trainedOfBase,
+          held: readHeldWeights(resumed),
+        }),
         onQuantized: weight => quantized.push(weight),
         ...(signal ? { signal } : {}),
       })
     : new Model(config, engine, randomParameters(config, recipe.seed))
+  const held = heldWeights(base)
   const { model, warnings, reference } = await method.apply(base).catch((error: unknown) => {
     base.dispose()
     throw error
   })
   const kept = reference ? null : await baseBeside(base, method, source)
   if (reference && copiesBase) base.dispose()
-  const told = [...warnings, ...(source ? widenedWarning(recipe, source, engine) : [])]
-  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings: told, quantized }
+  const told = [
+    ...warnings,
+    ...(source ? widenedWarning(recipe, source, { engine, trained: method.trainedOfBase }) : []),
+  ]
+  return { model, base: kept, reference, startsAsBase, source, trainable, frozen, warnings: told, quantized, held }
 }
 
 /** The base as a model of its own, where old weights are trained. From random weights there is nothing to forget. */

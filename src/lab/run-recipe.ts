@@ -39,9 +39,10 @@ export async function runRecipe(options: RunOptions): Promise<RunResult> {
     try {
       events.emit('status', { message: 'opening probes and data' })
       const { dir, pinned, tokenizerPath } = await recipeFiles(recipe, { events, signal })
-      data = await openRunData(recipe, tokenizerPath, { events, signal, resumed: resume ? out : undefined })
+      const resumed = resume ? out : undefined
+      data = await openRunData(recipe, tokenizerPath, { events, signal, resumed })
       events.emit('status', { message: 'loading the model' })
-      const built = await buildRunModel(recipe, dir, engine, { tokenizer: data.tokenizer, signal })
+      const built = await buildRunModel(recipe, dir, engine, { tokenizer: data.tokenizer, signal, resumed })
       const parts = { engine, built, data, pinned, tokenizerPath, events }
       const run = { recipe, out, resume, device, tensorboard, memoryBytes, ...(signal ? { signal } : {}) }
       return await trainRun(run, parts)

@@ -49,7 +49,7 @@ export async function makeStep(
   }
   events.emit('memory', { text: memoryText(estimate, room), needBytes: estimate.totalBytes, availableBytes })
   try {
-    checkMemory(estimate, room)
+    checkMemory(estimate, room, model.engine)
     await step.load()
   } catch (error) {
     step.dispose()

@@ -1,16 +1,20 @@
 /** The base of a session, read again from disk: what lessons compare the live model with. */
 import { openCheckpoint } from '../checkpoint/checkpoint.js'
-import { loadModel, type WeightStorage } from '../checkpoint/load-model.js'
+import { loadModel, storageOf, type WeightStorage } from '../checkpoint/load-model.js'
 import { type LayerRow, layerMap } from '../expansion/layer-map.js'
 import type { Model } from '../model/model.js'
 import { layerPrefix, splitLayerPath } from '../model/parameters.js'
-import { type LessonSubject, roundingOf } from './subject.js'
+import type { LessonSubject } from './subject.js'
 
 /**
  * Loads the base onto the engine of the live model, each weight held as the live model holds it, so that what is rounded
  * there is rounded here too and both compute with the same kernels. The caller's to dispose.
  */
-export async function openBase({ model, base, signal }: LessonSubject): Promise<Model> {
+export async function openBase({
+  model,
+  base,
+  signal,
+}: Pick<LessonSubject, 'model' | 'base' | 'signal'>): Promise<Model> {
   const checkpoint = await openCheckpoint(base)
   const { rows } = layerMap(model.config)
   const depth = checkpoint.config.numHiddenLayers
@@ -23,8 +27,7 @@ export async function openBase({ model, base, signal }: LessonSubject): Promise<
   const storage = (path: string): WeightStorage => {
     const live = livePath(path)
     const weight = live === null ? null : model.parameter(live)
-    if (!weight || weight.storage === 'f32') return 'f32'
-    return roundingOf(weight) ?? 'source'
+    return weight ? storageOf(weight) : 'f32'
   }
   return loadModel(checkpoint, model.engine, { storage, ...(signal ? { signal } : {}) })
 }

@@ -1,6 +1,6 @@
 import { freemem, totalmem } from 'node:os'
 import type { Model } from '../model/model.js'
-import type { EngineMemory } from '../tensor/engine.js'
+import type { Engine, EngineMemory } from '../tensor/engine.js'
 import type { Program } from '../tensor/program.js'
 import { LabError } from '../util/errors.js'
 import { formatBytes, formatTable } from '../util/format.js'
@@ -83,13 +83,20 @@ export function memoryText(estimate: MemoryEstimate, { availableBytes, where }: 
 
 /**
  * Refuses a run that would not fit.
+ * @param engine tells which storage of frozen weights would make it smaller
  * @throws LabError MEMORY with both sizes and what to change
  */
-export function checkMemory(estimate: MemoryEstimate, { availableBytes, where }: Room): void {
+export function checkMemory(
+  estimate: MemoryEstimate,
+  { availableBytes, where }: Room,
+  { widensHalf, nativeOps }: Pick<Engine, 'widensHalf' | 'nativeOps'>,
+): void {
   if (estimate.totalBytes <= availableBytes) return
+  const storage = [...(widensHalf ? [] : ['source']), ...(nativeOps.has('dequantize') ? ['int4'] : [])]
+  const frozen = storage.length > 0 ? `, frozenWeights: ${storage.join(' or ')}` : ''
   throw new LabError(
     'MEMORY',
-    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} ${where}: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always, frozenWeights: source or int4, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), take a smaller model (weights ${formatBytes(estimate.weightBytes)}), or say with --memory how much the run may hold if that is more`,
+    `the run needs about ${formatBytes(estimate.totalBytes)}, there are ${formatBytes(availableBytes)} ${where}: make batch.microBatch or data.seqLen smaller (activations ${formatBytes(estimate.activationBytes)}), set remat: always${frozen}, train fewer parameters (optimizer ${formatBytes(estimate.optimizerBytes)}), take a smaller model (weights ${formatBytes(estimate.weightBytes)}), or say with --memory how much the run may hold if that is more`,
   )
 }
 

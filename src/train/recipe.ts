@@ -116,8 +116,8 @@ const recipeSchema = z.strictObject({
   /**
    * How matrices that are not trained are held. `f32`. `source`: as the checkpoint stores them, mapped from its files; the
    * run computes the same numbers as with f32, bit for bit. `int8`, `int4`: rounded by block when loaded, which changes the
-   * numbers (the error is reported); the saved model has the original weights. `auto`: `source` for a checkpoint in 16 bits
-   * with more than 2 GB of weights in f32, else `f32`.
+   * numbers (the error is reported); the saved model has the original weights. `auto`: bf16 with `precision: bf16`, but for an
+   * embedding that is stored otherwise; `source` for a checkpoint in 16 bits with more than 2 GB of weights in f32; else `f32`.
    */
   frozenWeights: z.enum(['auto', 'f32', 'source', 'int8', 'int4']).default('auto'),
   /** Recompute blocks in the backward pass: always, never, or when the estimate says that it would not fit otherwise. */

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { Lab } from '../../src/index.js'
 import type { RunEvents } from '../../src/lab/run-events.js'
 import { runRecipe } from '../../src/lab/run-recipe.js'
 import { readMetrics } from '../../src/train/metrics.js'
@@ -48,5 +49,26 @@ describeWithPython('a run on torch:cpu', () => {
     expect(workers()).toEqual([])
     expect(await run('killed', { resume: true })).toMatchObject({ status: 'done', step: 8 })
     expect(records('killed')).toEqual(records('whole'))
+  })
+
+  it('of a session in bf16 is resumed from the f32 weights that it was started with', async () => {
+    const dir = temporaryDirectory('torch-session')
+    await writeTinyRun(dir)
+    const lab = new Lab({ cwd: dir, device: 'torch:cpu', torchEager: true, precision: 'bf16', threads: 1 })
+    try {
+      await lab.load('base')
+      lab.data(['one.jsonl'])
+      lab.probes({ general: 'probe.jsonl' })
+      await lab.expand({ groups: 2 })
+      const options = { steps: 4, seqLen: 16, microBatch: 2, probeEverySteps: 2, checkpointEverySteps: 2 }
+      const run = lab.train({ ...options, recipe: { precision: 'bf16' } })
+      run.events.on('record', ({ kind, step }) => {
+        if (kind === 'train' && step === 2) run.stop().catch(() => {})
+      })
+      expect(await run).toMatchObject({ status: 'interrupted' })
+      expect(await lab.resume(run.dir)).toMatchObject({ status: 'done', step: 4 })
+    } finally {
+      await lab.dispose()
+    }
   })
 })

@@ -7,6 +7,8 @@ import { saveModel } from '../../src/checkpoint/save.js'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { expandModel } from '../../src/expansion/expand-model.js'
 import { planExpansion } from '../../src/expansion/plan.js'
+import { LiveModel } from '../../src/lab/session/live-model.js'
+import { proveIdentity } from '../../src/lab/session/verify-live.js'
 import type { Lesson } from '../../src/lessons/lesson.js'
 import { lessonOf } from '../../src/lessons/lessons.js'
 import type { LessonSubject } from '../../src/lessons/subject.js'
@@ -25,7 +27,7 @@ afterAll(() => {
   for (const model of models) model.dispose()
 })
 
-const base = (async () => {
+async function write(name: string, dtype: 'BF16' | 'F32'): Promise<string> {
   const config = parseModelConfig({
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
@@ -46,14 +48,16 @@ const base = (async () => {
   const random = new Prng(keyOf('stored', 0, 0))
   const tensors = [...parameterShapes(config)].map(([name, shape]) => {
     const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.below(1000) / 2500 - 0.2)
-    return { name, dtype: 'BF16' as const, shape, data: fromFloat32(values, 'BF16') }
+    return { name, dtype, shape, data: fromFloat32(values, dtype) }
   })
-  await saveModel(join(dir, 'base'), { config, tensors, companionsFrom: demoTokenizer })
-  return join(dir, 'base')
-})()
+  await saveModel(join(dir, name), { config, tensors, companionsFrom: demoTokenizer })
+  return join(dir, name)
+}
 
-async function subjectOf(storage: WeightStorage): Promise<LessonSubject> {
-  const path = await base
+const base = write('base', 'BF16')
+
+async function subjectOf(storage: WeightStorage, from = base): Promise<LessonSubject> {
+  const path = await from
   const loaded = await loadModel(path, engine, { storage: () => storage })
   const model = await expandModel(loaded, planExpansion(loaded.config, { groups: 1 }))
   models.push(loaded, model)
@@ -87,6 +91,14 @@ describe('a model with rounded weights', () => {
     expect(tables(frozen)[0]!.map(row => row.at(-1))).toEqual(['unchanged', 'unchanged', 'new', 'unchanged'])
     expect(JSON.stringify(frozen.parts)).toContain('rounded to int8')
   })
+})
+
+it('a model whose f32 weights are held in bf16 is its base, held so too', async () => {
+  const subject = await subjectOf('bf16', write('wide', 'F32'))
+  const frozen = await lessonOf('freeze', subject)
+  expect(tables(frozen)[0]!.map(row => row.at(-1))).toEqual(['unchanged', 'unchanged', 'new', 'unchanged'])
+  const live = LiveModel.of(subject.model, { ...subject, trainable: [] })
+  expect(await proveIdentity(live, prompt, undefined)).toMatchObject({ identical: true })
 })
 
 describe('a model with biases', () => {

@@ -11,15 +11,24 @@ const estimate: MemoryEstimate = {
   totalBytes: 91e9,
 }
 
+const able = { nativeOps: new Set(['dequantize']) }
+
 describe('the room for a run', () => {
+  it('that is too small is told with what the engine can do about it', () => {
+    const room = { availableBytes: 1e9, where: 'here' }
+    expect(() => checkMemory(estimate, room, able)).toThrow(/remat: always, frozenWeights: source or int4, train/)
+    const unable = { widensHalf: true, nativeOps: new Set<string>() }
+    expect(() => checkMemory(estimate, room, unable)).toThrow(/remat: always, train fewer/)
+  })
+
   it('is that of the device, not of this machine, and is told with its name', () => {
     const elsewhere = { name: 'NVIDIA H200', residentBytes: 31e9, freeBytes: 109e9 }
     const room = roomFor(loadedMemory({ ...counts, elsewhere }, 2e9))
     expect(room).toEqual({ availableBytes: 140e9, where: 'on NVIDIA H200' })
-    checkMemory(estimate, room)
+    checkMemory(estimate, room, able)
     expect(memoryText(estimate, room)).toMatch(/there is on NVIDIA H200 +140 GB/)
     const small = roomFor(loadedMemory({ ...counts, elsewhere: { ...elsewhere, freeBytes: 5e9 } }, 2e9))
-    expect(() => checkMemory(estimate, small)).toThrow(
+    expect(() => checkMemory(estimate, small, able)).toThrow(
       expect.objectContaining({
         code: 'MEMORY',
         message: expect.stringContaining('there are 36.0 GB on NVIDIA H200'),

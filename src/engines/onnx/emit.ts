@@ -186,8 +186,9 @@ export function emitModel(spec: ProgramSpec): EmittedModel {
   const variableNames = spec.variables.map(declare)
   const codes = codesInputs(spec, nameOf)
   for (const { name, spec: type } of codes) model.input(name, type)
+  const guarded = new Map<string, string>()
   for (const node of spec.nodes) {
-    emitNode(model, spec, node, nameOf)
+    emitNode(model, spec, node, { nameOf, guarded })
     for (const value of isConstant(node) ? [] : node.outputs) model.values.set(nameOf(value), sizeOfValue(spec, value))
   }
   const made = new Set(spec.nodes.flatMap(node => (isConstant(node) ? [] : node.outputs)))
@@ -238,7 +239,14 @@ function sizeOfValue(spec: ProgramSpec, value: number): OnnxValue {
   return sized(shape, bytesPerElement[dtype])
 }
 
-function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, nameOf: (value: number) => string): void {
+/** What the nodes of a program have in common. */
+interface Names {
+  nameOf(value: number): string
+  /** Ids that are guarded already, by their name and the number of rows; nothing merges equal nodes later. */
+  readonly guarded: Map<string, string>
+}
+
+function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, { nameOf, guarded }: Names): void {
   const inputs = node.inputs.map(nameOf)
   const outputs = node.outputs.map(nameOf)
   const simple = sameOperands[node.op]
@@ -249,7 +257,12 @@ function emitNode(model: ModelBuilder, spec: ProgramSpec, node: ProgramNode, nam
   const emitter = emitters[node.op]
   if (!emitter) throw internal(`the onnx engine has no op ${node.op}`)
   const specs = node.inputs.map(i => spec.values[i]!)
-  const ids = (index: number, size: number) => withoutNegative(model, inputs[index]!, specs[index]!.shape, size)
+  const ids = (index: number, size: number) => {
+    const key = `${inputs[index]} ${size}`
+    const name = guarded.get(key) ?? withoutNegative(model, inputs[index]!, specs[index]!.shape, size)
+    guarded.set(key, name)
+    return name
+  }
   emitter({ model, inputs, outputs, attrs: node.attrs, specs, result: spec.values[node.outputs[0]!]!, ids })
 }
 

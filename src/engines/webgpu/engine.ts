@@ -58,6 +58,7 @@ export class WebGpuEngine implements Engine {
   readonly precision: DevicePrecision
   readonly #adapter: Adapter
   readonly #profilePrefix: string | null
+  readonly #ort: OrtApi
   readonly #api: DeviceApi
   readonly #variables = new Map<number, DeviceVariable>()
   readonly #programs = new Map<number, Compiled>()
@@ -69,9 +70,9 @@ export class WebGpuEngine implements Engine {
     this.precision = precision
     this.#adapter = adapter
     this.#profilePrefix = profilePrefix
-    const ort = new OrtApi(threads)
-    this.#api = new DeviceApi(ort, smallestModel())
-    this.description = `onnxruntime ${ort.version} on webgpu: ${adapter.description}, ${precision}`
+    this.#ort = new OrtApi(threads)
+    this.#api = new DeviceApi(this.#ort, smallestModel())
+    this.description = `onnxruntime ${this.#ort.version} on webgpu: ${adapter.description}, ${precision}`
   }
 
   get ended(): LabError | null {
@@ -181,6 +182,7 @@ export class WebGpuEngine implements Engine {
     for (const { session } of this.#programs.values()) this.#api.releaseSession(session)
     this.#programs.clear()
     this.#api.dispose()
+    this.#ort.dispose()
     this.#closed = new LabError('ENGINE_CLOSED', 'webgpu: the engine has been disposed')
   }
 

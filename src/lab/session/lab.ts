@@ -178,7 +178,7 @@ export class Lab {
    * @param prompt compared beside rows of random tokens
    */
   async verify(prompt?: string): Promise<SessionProof> {
-    const prove = () => proveIdentity(this.#loaded(), this.engine, prompt, this.#signal())
+    const prove = () => proveIdentity(this.#loaded(), prompt, this.#signal())
     const proof = await this.#alone('verify', prove)
     return readable(proof, proofText(proof))
   }

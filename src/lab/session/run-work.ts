@@ -1,14 +1,17 @@
 /** The work of a session's runs: the live model is trained where it is; nothing is loaded twice. */
 import { stringify } from 'yaml'
+import type { ExpansionPlan } from '../../expansion/plan.js'
 import { readProvenance } from '../../expansion/provenance.js'
 import { gatedReference } from '../../forgetting/reference.js'
 import { checkDead } from '../../freeze/dead.js'
 import { zeroProjections } from '../../freeze/zero-tensors.js'
 import type { Model } from '../../model/model.js'
+import { layerPrefix, splitLayerPath } from '../../model/parameters.js'
 import type { Engine } from '../../tensor/engine.js'
 import type { Recipe } from '../../train/recipe.js'
 import { checkNoRun } from '../../train/run-directory.js'
 import { LabError } from '../../util/errors.js'
+import { heldWeights } from '../held-weights.js'
 import { holdingRun } from '../hold-run.js'
 import { recipeFiles } from '../recipe-files.js'
 import { openRunData, type RunData } from '../run-data.js'
@@ -42,7 +45,8 @@ export function resumeWork(parts: { engine: Engine; device: string; onLive: (liv
       refuseAdapters(run.recipe)
       const { dir, tokenizerPath } = await recipeFiles(run.recipe, { events: run.events, signal: control.signal })
       const build = async ({ tokenizer }: RunData) => {
-        const built = await buildRunModel(run.recipe, dir, engine, { tokenizer, signal: control.signal })
+        const options = { tokenizer, signal: control.signal, resumed: run.dir }
+        const built = await buildRunModel(run.recipe, dir, engine, options)
         const { model, trainable } = built
         const live = LiveModel.of(model, { base: dir ?? tokenizerPath, tokenizer, trainable })
         onLive(live)
@@ -132,5 +136,14 @@ async function builtOf(live: LiveModel): Promise<RunModel> {
   const warnings = checkDead(trainable, provenance, zeros).map(warning => warning.message)
   const base = isFresh && live.trainsOnlyNew() ? null : await live.copy()
   const reference = base ? null : gatedReference(model)
-  return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [] }
+  const held = heldWeights(model, isFresh ? path => pathBefore(plan, path) : undefined)
+  return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [], held }
+}
+
+/** The path that a parameter had before an expansion; null for those of new blocks. */
+function pathBefore({ layers }: ExpansionPlan, path: string): string | null {
+  const split = splitLayerPath(path)
+  if (!split) return path
+  const { isNew, sourceLayer } = layers[split.layer]!
+  return isNew ? null : layerPrefix(sourceLayer) + split.name
 }

@@ -1,12 +1,11 @@
-import { loadModel } from '../../checkpoint/load-model.js'
 import { readProvenance } from '../../expansion/provenance.js'
 import { type IdentityReport, verifyIdentity } from '../../expansion/verify-identity.js'
-import type { Engine } from '../../tensor/engine.js'
+import { openBase } from '../../lessons/base.js'
 import { scalar } from '../../tensor/leaf.js'
 import { randomRows } from '../verify-models.js'
 import type { LiveModel } from './live-model.js'
 
-/** The live model compared with its base, loaded again from disk; the fields are those of the comparison as it stands. */
+/** The live model compared with its base, loaded again from disk and held as the live model is; the fields are those of the comparison as it stands. */
 export interface SessionProof extends IdentityReport {
   /** The same with the gates of all new blocks at 0; null where the base has new blocks of its own. */
   readonly gatesClosed: IdentityReport | null
@@ -16,11 +15,10 @@ export interface SessionProof extends IdentityReport {
 /** @param prompt compared beside rows of random tokens */
 export async function proveIdentity(
   live: LiveModel,
-  engine: Engine,
   prompt: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<SessionProof> {
-  const base = await loadModel(live.base, engine)
+  const base = await openBase({ model: live.model, base: live.base, ...(signal ? { signal } : {}) })
   try {
     const { config } = live.model
     const own = prompt === undefined ? [] : [live.tokenizer.encode(prompt, { addSpecialTokens: true })]
