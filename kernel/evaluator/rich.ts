@@ -74,6 +74,8 @@ function tableHtml(table: Table, names: readonly string[]): string {
 }
 
 function cellText(value: unknown): string {
+  // as the table's own HTML: what rounding has left of a small negative number
+  if (value === 0) return '0'
   const text = typeof value === 'string' ? value.replaceAll('\n', '\\n') : inspect(value, { breakLength: Infinity })
   return text.length > CELL_CHARS ? `${text.slice(0, CELL_CHARS - 1)}…` : text
 }

@@ -2,6 +2,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fsyncDirectory } from '../util/atomic-file.js'
 import { internal, LabError } from '../util/errors.js'
+import { unfinishedName } from '../util/leftovers.js'
 import { makeDirectories } from '../util/make-directories.js'
 import { encodeHeader, type TensorShape } from './header.js'
 import { readChunks } from './read.js'
@@ -87,7 +88,7 @@ export async function writeSafetensors(
   const byName = new Map(entries.map(entry => [entry.name, entry]))
   const { bytes: header, order } = encodeHeader(entries, options.metadata ?? { format: 'pt' })
   makeDirectories(dirname(path))
-  const temporary = `${path}.tmp-${process.pid}`
+  const temporary = unfinishedName(path, 'tmp')
   try {
     const file = await open(temporary, 'w')
     try {

@@ -12,7 +12,8 @@ export interface FoundFile {
 
 /**
  * Local files that match `pattern` (relative to `baseDir` unless absolute), sorted by path. What exists under a name as it is
- * written is meant by it, `[x]` too; links are followed; hidden files are not matched by wildcards.
+ * written is meant by it, `[x]` too; links are followed; hidden files are not matched by wildcards. A link that leads nowhere
+ * is passed by where its own path does not match.
  * @throws LabError DATASET_FILE for a match that cannot be looked at (a link that leads nowhere), DATASET_FOLDER
  */
 export async function findFiles(pattern: string, baseDir: string): Promise<FoundFile[]> {
@@ -46,6 +47,19 @@ async function lookAt(path: string): Promise<Stats> {
     return await stat(path)
   } catch (error) {
     throw unreadable(path, error)
+  }
+}
+
+/**
+ * Where a link leads nowhere and does not match itself, nothing that matches is behind it.
+ * @throws LabError DATASET_FILE for one that matches, or that cannot be followed
+ */
+async function leadsToFolder(link: string, isMatch: boolean): Promise<boolean> {
+  try {
+    return (await stat(link)).isDirectory()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !isMatch) return false
+    throw unreadable(link, error)
   }
 }
 
@@ -94,9 +108,10 @@ function expandGlob(pattern: string, baseDir: string): Promise<string[]> {
     if (above.includes(real)) return []
     const found = entries.map(async entry => {
       const inner = [...folder, entry.name]
-      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await lookAt(at(inner))).isDirectory())
+      const isMatch = matches.test(inner.join('/'))
+      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await leadsToFolder(at(inner), isMatch)))
       if (isFolder) return segments && inner.length === segments.length ? [] : walk(inner, [...above, real])
-      return matches.test(inner.join('/')) ? [[...root, ...inner].join('/')] : []
+      return isMatch ? [[...root, ...inner].join('/')] : []
     })
     return (await Promise.all(found)).flat()
   }

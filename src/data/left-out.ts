@@ -1,4 +1,17 @@
 import type { SourceReport } from './loader.js'
+import type { LoaderState } from './loader-state.js'
+
+/**
+ * The counters of every source up to a position, to the end of the window of documents that it lies in. Equal positions give
+ * equal counters, whatever was read ahead.
+ */
+export function reportAt({ sources }: LoaderState): SourceReport[] {
+  return sources.map(({ name, shuffle: { start, counters = start.counters } }) => ({
+    source: name,
+    epoch: start.epoch,
+    ...counters,
+  }))
+}
 
 /**
  * What a source has left out so far, as one line; null when that is nothing:

@@ -34,7 +34,12 @@ const source = z.strictObject({
   tokensMixed: z.int().nonnegative(),
   /** Targets served from the source. */
   tokensServed: z.int().nonnegative(),
-  shuffle: z.strictObject({ start: documents, window: z.int().nonnegative(), taken: z.int().nonnegative() }),
+  shuffle: z.strictObject({
+    start: documents,
+    window: z.int().nonnegative(),
+    taken: z.int().nonnegative(),
+    counters: counters.optional(),
+  }),
 })
 
 const loaderState = z.strictObject({

@@ -1,7 +1,7 @@
 import { LabError } from '../util/errors.js'
 import { formatCount } from '../util/format.js'
 import { keyOf, permutation } from '../util/prng.js'
-import type { Document, DocumentStream, DocumentStreamState } from './document-stream.js'
+import type { Document, DocumentCounters, DocumentStream, DocumentStreamState } from './document-stream.js'
 
 /**
  * Position of a window shuffle: where its window starts and how many documents of it have been delivered. No buffer is stored: a restored
@@ -13,6 +13,8 @@ export interface WindowShuffleState {
   window: number
   /** Documents of the window already delivered. */
   taken: number
+  /** Of all that was read when the window was full; before that, those of `start`. Older versions did not store them. */
+  counters?: DocumentCounters | undefined
 }
 
 export interface WindowShuffleOptions {
@@ -37,17 +39,19 @@ export class WindowShuffle {
   #start: DocumentStreamState
   #window = 0
   #taken = 0
+  #counters: DocumentCounters
   /** The documents of the window in their delivered order; null before it has been read. */
   #buffer: Document[] | null = null
 
   constructor(options: WindowShuffleOptions) {
     this.#options = { windowDocs: DEFAULT_WINDOW_DOCS, windowBytes: DEFAULT_WINDOW_BYTES, ...options }
     this.#start = options.documents.state()
+    this.#counters = this.#start.counters
   }
 
-  /** Cheap: `start` is shared between the states of one window and never written to. */
+  /** Cheap: `start` and `counters` are shared between the states of one window and never written to. */
   state(): WindowShuffleState {
-    return { start: this.#start, window: this.#window, taken: this.#taken }
+    return { start: this.#start, window: this.#window, taken: this.#taken, counters: this.#counters }
   }
 
   async restore(state: WindowShuffleState): Promise<void> {
@@ -55,6 +59,7 @@ export class WindowShuffle {
     this.#start = structuredClone(state.start)
     this.#window = state.window
     this.#taken = state.taken
+    this.#counters = structuredClone(state.counters ?? state.start.counters)
     this.#buffer = null
   }
 
@@ -84,7 +89,9 @@ export class WindowShuffle {
       read.push(document)
       bytes += document.bytes
     }
-    this.#start = { ...this.#start, skips: documents.state().skips }
+    const { skips, counters } = documents.state()
+    this.#start = { ...this.#start, skips }
+    this.#counters = counters
     const key = keyOf('window', seed, documents.dataset.hash, this.#start.epoch, this.#window)
     return Array.from(permutation(read.length, key), i => read[i]!)
   }

@@ -10,7 +10,7 @@ import type { Recipe } from '../train/recipe.js'
 import { Emitter } from '../util/emitter.js'
 import { formatDuration } from '../util/format.js'
 import { dataFileNames, openDataset } from './open-dataset.js'
-import { filesOfRun, pinnedTo } from './pinned-sources.js'
+import { filesOfRun, Pins, pinnedTo } from './pinned-sources.js'
 import type { RunEvents } from './run-events.js'
 
 export interface RunData {
@@ -58,10 +58,11 @@ export async function openRunData(
     const { seqLen, windowDocs, onBadShard, onBadDocument } = recipe.data
     const known = resumed === undefined ? [] : filesOfRun(resumed)
     const encoding = { tokenize: tokenizeNow, bosTokenId, eosTokenId }
-    // probes are often of the repository of a source; the run tells when they are not the ones of its start
-    const probes = await openProbes(recipe, encoding, pinnedTo(known.flat(), stoppable))
     const reading = hubFiles({ retry: patient, onEvent: cacheNotice(runEvents) })
-    const sources = await openSources(recipe, { list: stoppable.list, open: reading.open }, known)
+    const pins = new Pins()
+    const sources = await openSources(recipe, { list: stoppable.list, open: reading.open }, { known, pins })
+    // probes are often of the repository and the branch of a source; the run tells when they are not the ones of its start
+    const probes = await openProbes(recipe, encoding, pins.of(stoppable))
     const samples: Record<string, string> = {}
     for (const { manifest } of sources) {
       signal?.throwIfAborted()
@@ -125,13 +126,14 @@ async function openProbes(
 function openSources(
   { data: { sources } }: Recipe,
   remote: RemoteFiles,
-  known: readonly string[][],
+  { known, pins }: { known: readonly string[][]; pins: Pins },
 ): Promise<{ manifest: Dataset; weight: number }[]> {
   const names = dataFileNames(sources.map(source => source.manifest))
   const open = async ({ manifest, subset, weight }: (typeof sources)[number], i: number) => {
     const name = names[i]
     const naming = { ...(subset === undefined ? {} : { subset }), ...(name === undefined ? {} : { name }) }
-    return { manifest: await openDataset(manifest, { ...naming, remote: pinnedTo(known[i] ?? [], remote) }), weight }
+    const pinned = pinnedTo(known[i] ?? [], remote, pins)
+    return { manifest: await openDataset(manifest, { ...naming, remote: pinned }), weight }
   }
   return Promise.all(sources.map(open))
 }

@@ -1,6 +1,7 @@
 /** The training part of a run: programs, records, checkpoints, result. Model, data and engine are given. */
 import { join } from 'node:path'
 import type { Loader } from '../data/loader.js'
+import type { LoaderState } from '../data/loader-state.js'
 import { layerMap, layerMapText } from '../expansion/layer-map.js'
 import { ForgettingMonitor } from '../forgetting/monitor.js'
 import { trainableTable, trainableTableText } from '../freeze/trainable-table.js'
@@ -71,7 +72,8 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   const step = await makeStep(recipe, built, evaluator, { events, loaded, memoryBytes })
   let loader: Loader | null = null
   try {
-    loader = data.openLoader(checkpoint?.state.data)
+    const state = checkpoint?.state.data
+    loader = data.openLoader(state)
     events.emit('engine', { description: engine.description })
     // only now: a run that is refused leaves nothing behind
     openRun(options, parts, { identity, isContinued: checkpoint !== null })
@@ -87,7 +89,9 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     }
     const recipeHash = identity.recipe
     const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
-    const begun = { step, monitor, recipeHash, from, loader }
+    // the loader has checked it
+    const loaderState = (state ?? null) as LoaderState | null
+    const begun = { step, monitor, recipeHash, from, loader, loaderState }
     const { status, ...position } = await runSteps(options, parts, begun)
     await checkFrozen(built, before, events)
     const modelDir = status === 'done' ? await saveTrained(options, parts) : null
@@ -119,13 +123,15 @@ interface Begun {
   readonly recipeHash: string
   readonly from: Position
   readonly loader: Loader
+  /** Where the loader begins; null for the start. */
+  readonly loaderState: LoaderState | null
 }
 
 /** Trains from `from` to the last step, or to where the signal stops it. */
 async function runSteps(
   { recipe, out, device, tensorboard = false, signal, beforeStep }: TrainRunOptions,
   { engine, built: { model, trainable }, events }: RunParts,
-  { step, monitor, recipeHash, from, loader }: Begun,
+  { step, monitor, recipeHash, from, loader, loaderState }: Begun,
 ): Promise<Position & Pick<RunResult, 'status' | 'sources'>> {
   const metrics = openMetrics(out, from, runEngine(device, engine))
   let board: TensorBoardWriter | null = null
@@ -134,7 +140,8 @@ async function runSteps(
     if (metrics.last?.kind === 'event') events.emit('record', metrics.last)
     const measure: Measure = position => monitor.measure(position)
     const common = { model, step, trainable, recipe, recipeHash, loader, metrics, runDir: out, measure, from }
-    const trainer = new Trainer({ ...common, ...(beforeStep ? { beforeStep } : {}) })
+    const begin = loaderState ? { data: loaderState } : {}
+    const trainer = new Trainer({ ...common, ...begin, ...(beforeStep ? { beforeStep } : {}) })
     board = tensorboard ? new TensorBoardWriter(join(out, tensorboardFolder), { step: from.step }) : null
     trainer.events.on('record', record => {
       board?.write(record)

@@ -62,7 +62,7 @@ export interface GradientRecord extends RecordHead {
 /**
  * Anything else worth keeping: `resumed`; `overflow`, an optimizer step that loss scaling has skipped, with the `lossScale` of that step
  * and of the next (`nextLossScale`); `left-out`, with a checkpoint since whose predecessor input was left out (bad, filtered, of the
- * probes): the counters of all `sources` since the start of the run, what was read ahead included.
+ * probes): the counters of all `sources` since the start of the run, up to the window of documents that the next batch begins in.
  */
 export interface EventRecord extends RecordHead {
   kind: 'event'

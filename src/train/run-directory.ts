@@ -10,6 +10,7 @@ import { type TensorEntry, writeSafetensors } from '../checkpoint/write.js'
 import { writeDirectoryAtomic } from '../util/atomic-directory.js'
 import { writeFileAtomic } from '../util/atomic-file.js'
 import { LabError, messageOf } from '../util/errors.js'
+import { clearLeftovers } from '../util/leftovers.js'
 import { makeDirectories } from '../util/make-directories.js'
 import type { LossScaleState } from './loss-scale.js'
 
@@ -37,9 +38,6 @@ export const modelFolder = 'model'
 export const adapterFolder = 'adapter'
 
 const checkpointPattern = /^step-(\d+)$/
-
-/** Names under which a run writes what is not whole yet: `.step-6.tmp-<pid>`, `.model.old-<pid>`, `run.json.tmp-<pid>`. */
-const leftoverPattern = /\.(tmp|old)-\d+$/
 
 /** Steps of the complete checkpoints of a run, ascending. A half-written one has another name until it is whole. */
 export function checkpointSteps(runDir: string): number[] {
@@ -92,16 +90,10 @@ export async function writeCheckpoint(
 
 /**
  * Makes the directory of a run that was killed as if it had ended between two checkpoints: half-written checkpoints and
- * results go, and so do older checkpoints than the newest `keep`. Only for the process that continues the run.
+ * results go, what was to be replaced comes back, and older checkpoints than the newest `keep` go. Only for the process that continues the run.
  */
 export function tidyRun(runDir: string, { keep }: { keep: number }): void {
-  const folder = join(runDir, 'checkpoints')
-  for (const dir of [runDir, folder]) {
-    if (!existsSync(dir)) continue
-    for (const name of readdirSync(dir)) {
-      if (leftoverPattern.test(name)) rmSync(join(dir, name), { recursive: true })
-    }
-  }
+  for (const dir of [runDir, join(runDir, 'checkpoints')]) clearLeftovers(dir)
   pruneCheckpoints(runDir, keep)
 }
 

@@ -2,8 +2,9 @@
 
 import { setImmediate } from 'node:timers/promises'
 import type { TensorEntry } from '../checkpoint/write.js'
-import { leftOutText } from '../data/left-out.js'
+import { leftOutText, reportAt } from '../data/left-out.js'
 import type { Batch, Loader } from '../data/loader.js'
+import type { LoaderState } from '../data/loader-state.js'
 import type { Model } from '../model/model.js'
 import type { HostArray } from '../tensor/dtype.js'
 import { Emitter } from '../util/emitter.js'
@@ -51,6 +52,8 @@ export interface TrainerOptions {
   beforeStep?: () => Promise<void>
   /** Go on from here (restored by {@link restoreCheckpoint}). */
   from?: Position
+  /** The state of the loader there. */
+  data?: LoaderState
 }
 
 /** Runs a recipe's steps. Owns nothing: model, step, loader and metrics are the caller's. */
@@ -58,9 +61,9 @@ export class Trainer {
   readonly events = new Emitter<TrainerEvents>()
   readonly #options: TrainerOptions
   readonly #position: Position
-  #lastData: unknown = null
+  #lastData: LoaderState | null
   /** What the newest record of it says. */
-  #leftOut = ''
+  #leftOut: string
   /** The step that the newest checkpoint holds. */
   #saved: number
 
@@ -68,6 +71,8 @@ export class Trainer {
     this.#options = options
     this.#position = { ...(options.from ?? { step: 0, tokens: 0, seconds: 0 }) }
     this.#saved = this.#position.step
+    this.#lastData = options.data ?? null
+    this.#leftOut = leftOutOf(this.#lastData)
   }
 
   get position(): Readonly<Position> {
@@ -177,10 +182,10 @@ export class Trainer {
 
   /** Records what the sources have left out, when it is more than the last time. */
   #recordLeftOut(): void {
-    const sources = this.#options.loader.report()
-    const leftOut = sources.flatMap(source => leftOutText(source) ?? []).join('\n')
-    if (leftOut !== this.#leftOut)
-      this.#write({ kind: 'event', ...this.#position, name: 'left-out', detail: { sources } })
+    const leftOut = leftOutOf(this.#lastData)
+    if (leftOut === this.#leftOut || !this.#lastData) return
+    const detail = { sources: reportAt(this.#lastData) }
+    this.#write({ kind: 'event', ...this.#position, name: 'left-out', detail })
     this.#leftOut = leftOut
   }
 
@@ -219,6 +224,11 @@ export class Trainer {
   #write(input: MetricInput): void {
     this.events.emit('record', this.#options.metrics.write(input))
   }
+}
+
+/** What was left out up to a position of the data, as text. */
+function leftOutOf(data: LoaderState | null): string {
+  return (data ? reportAt(data) : []).flatMap(source => leftOutText(source) ?? []).join('\n')
 }
 
 /** The first ten steps and every tenth after them: a record of all matrices is some kilobytes. */

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fsyncDirectory } from './atomic-file.js'
 import { LabError } from './errors.js'
+import { clearLeftovers, unfinishedName } from './leftovers.js'
 import { makeDirectories } from './make-directories.js'
-import { isAlive } from './process-alive.js'
 
 /**
  * Fills a new directory so that a reader (or a crash) sees all of it or nothing: `fill` writes into a temporary sibling
@@ -20,13 +20,13 @@ export async function writeDirectoryAtomic<T>(
   { overwrite = false }: { overwrite?: boolean } = {},
 ): Promise<T> {
   const target = resolve(dir)
-  tidy(target)
+  clearLeftovers(dirname(target), { of: basename(target) })
   if (existsSync(target) && !overwrite)
     throw new LabError(
       'OUTPUT_EXISTS',
       `${dir} is already there; choose another directory or allow overwriting it (--overwrite).`,
     )
-  const sibling = (suffix: string) => join(dirname(target), `.${basename(target)}.${suffix}-${process.pid}`)
+  const sibling = (kind: 'tmp' | 'old') => join(dirname(target), unfinishedName(`.${basename(target)}`, kind))
   const temporary = sibling('tmp')
   rmSync(temporary, { recursive: true, force: true })
   makeDirectories(temporary)
@@ -38,20 +38,6 @@ export async function writeDirectoryAtomic<T>(
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true })
     throw error
-  }
-}
-
-/** Clears away what writers of `target` have left that are gone. */
-function tidy(target: string): void {
-  const folder = dirname(target)
-  if (!existsSync(folder)) return
-  const prefix = `.${basename(target)}.`
-  for (const name of readdirSync(folder)) {
-    const [, kind, pid] = (name.startsWith(prefix) && /^(tmp|old)-(\d+)$/.exec(name.slice(prefix.length))) || []
-    if (pid === undefined || isAlive(Number(pid))) continue
-    const path = join(folder, name)
-    if (kind === 'old' && !existsSync(target)) renameSync(path, target)
-    else rmSync(path, { recursive: true, force: true })
   }
 }
 

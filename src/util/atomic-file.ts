@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { unfinishedName } from './leftovers.js'
 import { makeDirectories } from './make-directories.js'
 
 /** Flushes a directory entry to disk (a no-op on systems where directories cannot be opened). */
@@ -16,7 +17,7 @@ export function fsyncDirectory(path: string): void {
 /** Writes a whole file so that a reader (or a crash) sees the old content or the new, never a part: temp name, fsync, rename. */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {
   makeDirectories(dirname(path))
-  const temporary = `${path}.tmp-${process.pid}`
+  const temporary = unfinishedName(path, 'tmp')
   const fd = openSync(temporary, 'w')
   try {
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content

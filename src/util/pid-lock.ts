@@ -39,8 +39,8 @@ const ownNonces = new Set<string>()
 /**
  * Runs `work` while holding the lock file `path`: one holder at a time over all processes and threads that use the same
  * path. The file is made with exclusive creation, holds the holder's pid, and is touched every few seconds. A lock is
- * stale, and broken, when its process is gone; one of another machine, or of another thread, when it was not touched for
- * `staleMs`. A process that is only stopped (Ctrl-Z) keeps its lock, as it will go on writing.
+ * stale, and broken, when its process is gone; one of another machine, of another thread, or whose number a process has that
+ * began at another time, when it was not touched for `staleMs`. A process that is only stopped (Ctrl-Z) keeps its lock, as it will go on writing.
  */
 export async function withPidLock<T>(path: string, work: () => Promise<T>, options: PidLockOptions = {}): Promise<T> {
   const nonce = await acquire(path, options)
@@ -119,16 +119,18 @@ function startOf(pid: number): string | null {
   }
 }
 
-/** Whether the process runs that took the lock, and not a later one of the same number. */
-function isRunning({ pid, started = null }: LockHolder): boolean {
+/** Whether the process of a lock of this host is gone. */
+function isGone({ pid, started = null }: LockHolder, isSilent: boolean): boolean {
   const now = startOf(pid)
-  if (now === ENDED || !isAlive(pid)) return false
-  return now === null || started === null || now === started
+  if (now === ENDED || !isAlive(pid)) return true
+  const isOther = now !== null && started !== null && now !== started
+  // a later process of the same number; or, in containers that share a host name, one beside a holder that gives signs of life
+  return isOther && isSilent
 }
 
 function isStale(holder: LockHolder | null, { ageMs, staleMs }: { ageMs: number; staleMs: number }): boolean {
   if (!holder || holder.host !== hostname()) return ageMs >= staleMs
-  if (holder.pid !== process.pid) return !isRunning(holder)
+  if (holder.pid !== process.pid) return isGone(holder, ageMs >= staleMs)
   return holder.threadId === threadId ? !ownNonces.has(holder.nonce) : ageMs >= staleMs
 }
 

@@ -33,4 +33,10 @@ describe('a table in a notebook', () => {
     ])
     expect(html).toContain('<p>1 rows x 4 columns</p>')
   })
+
+  it('writes the negative zero that rounding leaves as 0', async () => {
+    const { 'text/plain': text, 'text/html': html } = await bundleOf({ x: [-0, -0.5] })
+    expect(text.split('\n').slice(0, 3)).toEqual(['x', '0', '-0.5'])
+    expect(html).not.toContain('-0.0')
+  })
 })

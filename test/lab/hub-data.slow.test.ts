@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { hubFiles } from '../../src/data/hub-files.js'
+import { hubFiles, type RemoteFiles } from '../../src/data/hub-files.js'
 import { openProbes } from '../../src/lab/evaluate-model.js'
-import { pinnedTo } from '../../src/lab/pinned-sources.js'
+import { Pins, pinnedTo } from '../../src/lab/pinned-sources.js'
 import type { RunEvents } from '../../src/lab/run-events.js'
 import { runRecipe } from '../../src/lab/run-recipe.js'
 import { openTokenizer } from '../../src/tokenizer/tokenizer.js'
@@ -79,6 +79,33 @@ test('only branches and tags of a repository with one known commit are pinned', 
   expect(await listed([known], `hf://datasets/lab/set@${LATER}/*.jsonl`)).toEqual(later)
   expect(await listed([known, later[0]!])).toEqual(later)
   expect(await listed([`hf://datasets/lab/other@${COMMIT}/a.jsonl`, '/local/a.jsonl'])).toEqual(later)
+})
+
+test('a probe is pinned only by a source of the same repository and revision', async () => {
+  const listed: string[] = []
+  const remote: RemoteFiles = {
+    list: async pattern => {
+      listed.push(pattern)
+      return []
+    },
+    open: () => Promise.reject(new Error('not opened')),
+  }
+  const pins = new Pins()
+  const source = pinnedTo([`hf://datasets/lab/set@${COMMIT}/a.jsonl`], remote, pins)
+  for (const pattern of ['@main/a', '/b', '@v1/c', `@${LATER}/d`]) await source.list(`hf://datasets/lab/set${pattern}`)
+  await pinnedTo([`hf://datasets/lab/set@${LATER}/c`], remote, pins).list('hf://datasets/lab/set@v1/c')
+  listed.length = 0
+  const probe = pins.of(remote)
+  for (const pattern of ['set/p', 'set@main/p', 'set@validation/p', 'set@v1/p', 'other/p'])
+    await probe.list(`hf://datasets/lab/${pattern}`)
+  const at = (name: string) => `hf://datasets/lab/${name}`
+  expect(listed).toEqual([
+    at(`set@${COMMIT}/p`),
+    at(`set@${COMMIT}/p`),
+    at('set@validation/p'),
+    at('set@v1/p'),
+    at('other/p'),
+  ])
 })
 
 test('opening probes that wait for the hub ends when it is aborted', async () => {

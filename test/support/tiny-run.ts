@@ -107,10 +107,10 @@ export async function writeTinyRun(
   }
 }
 
-/** What two runs of the same recipe must have in common: records without clocks, memory and the events of a resume. */
+/** What two runs of the same recipe must have in common: records without clocks, memory and the event of a resume. */
 export function comparable(records: readonly MetricRecord[]): Record<string, unknown>[] {
   return records
-    .filter(record => record.kind !== 'event')
+    .filter(record => record.kind !== 'event' || record.name !== 'resumed')
     .map(record => {
       const { seq, seconds, ...rest } = record
       const { tokensPerSec, rssBytes, ...numbers } = rest as Record<string, unknown>

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Batch, Loader } from '../../src/data/loader.js'
+import type { LoaderState } from '../../src/data/loader-state.js'
 import { OnnxEngine } from '../../src/engines/onnx/engine.js'
 import { expandModel } from '../../src/expansion/expand-model.js'
 import { planExpansion } from '../../src/expansion/plan.js'
@@ -42,7 +43,7 @@ function batches(): { loader: Loader; served: () => number } {
   let n = 0
   const next = async () => {
     n++
-    return { ...tinyBatch(2, 6, 16, n), mix: { source: 12 * n }, state: { n } } as unknown as Batch
+    return { ...tinyBatch(2, 6, 16, n), mix: { source: 12 * n }, state: { n, sources: [] } } as unknown as Batch
   }
   return { loader: { next, report: () => [] } as unknown as Loader, served: () => n }
 }
@@ -241,16 +242,30 @@ describe('the trainer', () => {
     expect((await readCheckpoint(runDir))!.state).toMatchObject({ step: 3, data: { n: 3 } })
   })
 
-  it('records with a checkpoint what was left out since the one before, and nothing when that is nothing', async () => {
-    const { trainer, loader, metrics } = await setUp('left-out')
+  it('records with a checkpoint what was left out since the one before, as of the batch that was used last', async () => {
+    const one = await setUp('left-out', { steps: 8 })
     const counters = { documents: 9, excluded: 0, filtered: {}, badShards: {} }
-    const reportAt = (bad: number) => [
-      { source: 'a', epoch: 0, ...counters, badDocuments: bad === 0 ? {} : { json: bad } },
-    ]
-    loader.report = () => reportAt(trainer.position.step < 4 ? 0 : 2)
-    await trainer.run()
-    const records = readMetrics(metrics.path).filter(record => record.kind === 'event' && record.name === 'left-out')
-    expect(records).toMatchObject([{ step: 4, detail: { sources: reportAt(2) } }])
+    const badAt = (n: number) => ({ ...counters, badDocuments: n < 3 ? {} : { json: 2 } })
+    const next = one.loader.next.bind(one.loader)
+    one.loader.next = async () => {
+      const batch = await next()
+      const { n } = batch.state as unknown as { n: number }
+      const shuffle = { start: { epoch: 0, counters }, counters: badAt(n) }
+      return { ...batch, state: { n, sources: [{ name: 'a', shuffle }] } } as unknown as Batch
+    }
+    const recordsOf = () =>
+      readMetrics(one.metrics.path).filter(({ kind, ...rest }) => 'name' in rest && rest.name === 'left-out')
+    const control = new AbortController()
+    one.trainer.events.on('checkpoint', ({ step }) => step === 6 && control.abort())
+    await one.trainer.run(control.signal)
+    const expected = [{ step: 4, detail: { sources: [{ source: 'a', epoch: 0, ...badAt(4) }] } }]
+    expect(recordsOf()).toMatchObject(expected)
+    // a run that goes on knows what was recorded
+    const { state } = (await readCheckpoint(one.runDir))!
+    const { step, tokens, seconds } = state
+    const again = new Trainer({ ...one, from: { step, tokens, seconds }, data: state.data as LoaderState })
+    expect(await again.run()).toBe('done')
+    expect(recordsOf()).toMatchObject(expected)
   })
 
   it('aborted in its last step it is done', async () => {
