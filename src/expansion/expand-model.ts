@@ -1,7 +1,7 @@
 import { Model } from '../model/model.js'
 import { layerOf } from '../model/parameters.js'
 import { cast } from '../tensor/ops/elementwise.js'
-import { compile } from '../tensor/program.js'
+import { runOnce } from '../tensor/program.js'
 import type { Variable } from '../tensor/variable.js'
 import { internal } from '../util/errors.js'
 import { expandConfig } from './expand-config.js'
@@ -31,6 +31,6 @@ export async function expandModel(base: Model, plan: ExpansionPlan, options: Pro
     return { dtype: 'f32', init: { kind: 'zeros' } }
   })
   const updates = copies.map(([path, from]) => [expanded.parameter(path), cast(from.value, 'f32')] as const)
-  await compile({ outputs: {}, updates, engine: base.engine }).run()
+  await runOnce({ outputs: {}, updates, engine: base.engine })
   return expanded
 }

@@ -2,7 +2,7 @@ import { forward, logitsOf } from '../model/forward.js'
 import type { Model } from '../model/model.js'
 import type { Tensor } from '../tensor/graph.js'
 import { input } from '../tensor/leaf.js'
-import { compile } from '../tensor/program.js'
+import { runOnce } from '../tensor/program.js'
 
 /** What comparing a base and its expansion found. */
 export interface IdentityReport {
@@ -64,6 +64,6 @@ async function logitsFor(
   gates: ReadonlyMap<number, Tensor>,
 ): Promise<Float32Array> {
   const { hidden } = forward(config, weights, input('ids', [1, ids.length], 'i32'), { gates })
-  const { logits } = await compile({ outputs: { logits: logitsOf(config, weights, hidden) }, engine }).run({ ids })
+  const { logits } = await runOnce({ outputs: { logits: logitsOf(config, weights, hidden) }, engine }, { ids })
   return logits as Float32Array
 }

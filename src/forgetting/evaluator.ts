@@ -46,7 +46,7 @@ const LOGITS_BYTES = 64e6
 
 type Output = 'nats' | 'kl' | 'rank' | `block.${number}`
 
-/** Compiled once, run over any probe of the same row length. Owns nothing on the device. */
+/** Compiled once, run over any probe of the same row length. Owns its program only. */
 export class Evaluator {
   readonly #program: Program<Output>
   readonly #rows: number
@@ -81,6 +81,11 @@ export class Evaluator {
       onRows?.(Math.min(at + this.#rows, probe.rows.length), probe.rows.length)
     }
     return tally.finish(this.#hasBase)
+  }
+
+  /** Lets the program go. */
+  dispose(): void {
+    this.#program.dispose()
   }
 
   /** A group of rows, the last one repeated to the compiled height; repeated rows are not counted. */

@@ -72,15 +72,19 @@ export async function scoreProbes(options: ScoreProbesOptions): Promise<Evaluati
   const evaluator = new Evaluator(model, { seqLen, ...(gates ? { gates } : {}) })
   const results: Evaluation[] = []
   let before = 0
-  for (const probe of probes) {
-    const onRows = (done: number) => onProgress?.(before + done, total)
-    const scores = await evaluator.score(probe, signal ? { signal, onRows } : { onRows })
-    before += probe.rows.length
-    const { name, tokensScored, bytesScored, documents } = probe
-    const losses = { lossNats: meanNats(scores), bitsPerByte: bitsPerByte(scores, bytesScored) }
-    results.push({ probe: name, ...losses, tokensScored, bytesScored, documents })
+  try {
+    for (const probe of probes) {
+      const onRows = (done: number) => onProgress?.(before + done, total)
+      const scores = await evaluator.score(probe, signal ? { signal, onRows } : { onRows })
+      before += probe.rows.length
+      const { name, tokensScored, bytesScored, documents } = probe
+      const losses = { lossNats: meanNats(scores), bitsPerByte: bitsPerByte(scores, bytesScored) }
+      results.push({ probe: name, ...losses, tokensScored, bytesScored, documents })
+    }
+    return results
+  } finally {
+    evaluator.dispose()
   }
-  return results
 }
 
 /** Evaluations as aligned plain text. */

@@ -78,7 +78,8 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
     // only now: a run that is refused leaves nothing behind
     openRun(options, parts, { identity, isContinued: checkpoint !== null })
     events.emit('status', { message: 'measuring the base' })
-    const monitor = new ForgettingMonitor(evaluator, data.probes, { start: startEvaluatorOf(recipe, built) })
+    const startEvaluator = startEvaluatorOf(recipe, built)
+    const monitor = new ForgettingMonitor(evaluator, data.probes, { start: startEvaluator })
     try {
       await monitor.setBaseline(signal)
     } catch (error) {
@@ -86,6 +87,8 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
       const { step: done, tokens, seconds } = checkpoint?.state ?? start
       const nothing = { modelDir: null, probes: [], sources: [] }
       return { status: 'interrupted', step: done, tokens, seconds, steps: recipe.steps, ...nothing }
+    } finally {
+      startEvaluator?.dispose()
     }
     const recipeHash = identity.recipe
     const from = checkpoint ? await restoreCheckpoint(checkpoint, { model, step, trainable, recipeHash }) : start
@@ -100,6 +103,7 @@ export async function trainRun(options: TrainRunOptions, parts: RunParts): Promi
   } finally {
     await loader?.dispose()
     step.dispose()
+    evaluator.dispose()
   }
 }
 

@@ -8,7 +8,7 @@ import { assignColors } from '../plot/palette.js'
 import type { Tensor } from '../tensor/graph.js'
 import { fromHost, scalar } from '../tensor/leaf.js'
 import { linearCrossEntropy } from '../tensor/ops/cross-entropy.js'
-import { compile } from '../tensor/program.js'
+import { runOnce } from '../tensor/program.js'
 import { Variable } from '../tensor/variable.js'
 import { openBase } from './base.js'
 import type { ColoredToken, Lesson } from './lesson.js'
@@ -61,6 +61,7 @@ async function againstBase(
   const probes = await subject.openProbes({ maxTokens: TOKENS_SCORED, seqLen })
   const gate = new Variable([], 'f32', { kind: 'zeros' }, { engine: model.engine, name: 'alpha' })
   const gates = new Map(layers.map(layer => [layer, gate.value]))
+  const evaluators: Evaluator[] = []
   const score = async (evaluator: Evaluator, probe: Probe) =>
     meanNats(await evaluator.score(probe, signal ? { signal } : {}))
   try {
@@ -69,18 +70,21 @@ async function againstBase(
     let closed: IdentityReport
     try {
       closed = await verifyIdentity(base, model, [ids], { gates, signal })
-      const evaluator = new Evaluator(base, { seqLen })
-      for (const probe of probes) sweep.push({ probe: probe.name, base: await score(evaluator, probe), losses: [] })
+      evaluators.push(new Evaluator(base, { seqLen }))
+      for (const probe of probes)
+        sweep.push({ probe: probe.name, base: await score(evaluators[0]!, probe), losses: [] })
     } finally {
       base.dispose()
     }
     const evaluator = new Evaluator(model, { seqLen, gates })
+    evaluators.push(evaluator)
     for (const alpha of ALPHAS) {
       gate.write(Float32Array.of(alpha))
       for (const [i, probe] of probes.entries()) sweep[i]!.losses.push(await score(evaluator, probe))
     }
     return { sweep, closed }
   } finally {
+    for (const evaluator of evaluators) evaluator.dispose()
     gate.dispose()
   }
 }
@@ -120,7 +124,7 @@ async function tokenChanges(
 ): Promise<ColoredToken[]> {
   const off = new Map(layers.map(layer => [layer, scalar(0)]))
   const losses = { on: lossesOf(subject, ids, new Map()), off: lossesOf(subject, ids, off) }
-  const values = await compile({ outputs: losses, engine: subject.model.engine }).run()
+  const values = await runOnce({ outputs: losses, engine: subject.model.engine })
   const pieces = Array.from(ids.subarray(1), id => subject.tokenizer.decode([id]))
   return pieces.map((piece, i) => ({ text: piece, value: values.on[i]! - values.off[i]! }))
 }

@@ -6,7 +6,7 @@ import { fromHost } from '../tensor/leaf.js'
 import { linearCrossEntropy } from '../tensor/ops/cross-entropy.js'
 import { add, div, mul, sqrt, sub } from '../tensor/ops/elementwise.js'
 import { mean, sum } from '../tensor/ops/reduce.js'
-import { compile } from '../tensor/program.js'
+import { compile, type Program, runOnce } from '../tensor/program.js'
 import { Variable } from '../tensor/variable.js'
 import { shortName } from './copy.js'
 import type { Lesson } from './lesson.js'
@@ -76,9 +76,10 @@ async function gradientNorms(
   const pair = firstPair(subject)
   const start = begunBy(subject, pair, rule)
   const own = new Map(names.map(name => [pathIn(pair.added, name), scratch(subject, pathIn(pair.added, name))]))
+  let program: Program | null = null
   try {
     const copies = [...own].map(([path, variable]) => [variable, start(path)] as const)
-    await compile({ outputs: {}, updates: copies, engine: model.engine }).run()
+    await runOnce({ outputs: {}, updates: copies, engine: model.engine })
     const weights: Weights = path => own.get(path)?.value ?? model.weights(path)
     const gradients = grad(
       loss(subject, weights, text),
@@ -87,7 +88,7 @@ async function gradientNorms(
     const norm = (g: Tensor) => sqrt(sum(mul(g, g)))
     const outputs = Object.fromEntries(names.map((name, i) => [name, norm(gradients[i]!)]))
     const updates = [...own.values()].map((variable, i) => [variable, stepped(variable.value, gradients[i]!)] as const)
-    const program = compile({ outputs, updates, engine: model.engine })
+    program = compile({ outputs, updates, engine: model.engine })
     const steps: Map<string, number>[] = []
     for (let step = 0; step < 2; step++) {
       const values = await program.run()
@@ -95,6 +96,7 @@ async function gradientNorms(
     }
     return { rule, steps }
   } finally {
+    program?.dispose()
     for (const variable of own.values()) variable.dispose()
   }
 }

@@ -3,7 +3,7 @@ import { forward, logitsOf } from '../model/forward.js'
 import type { Weights } from '../model/weights.js'
 import type { Tensor } from '../tensor/graph.js'
 import { fromHost, scalar } from '../tensor/leaf.js'
-import { compile } from '../tensor/program.js'
+import { runOnce } from '../tensor/program.js'
 import type { Lesson } from './lesson.js'
 import { defaultPrompt, firstPair, type LessonOptions, type LessonSubject, promptIds } from './subject.js'
 import { begunBy, zeroedNorms, zeroRules } from './variants.js'
@@ -20,7 +20,7 @@ export async function proof(subject: LessonSubject, { prompt = defaultPrompt }: 
   const run = async (weights: Weights, gates: ReadonlyMap<number, Tensor>) => {
     const { hidden } = forward(model.config, weights, fromHost(ids, [1, ids.length], 'i32'), { gates })
     const outputs = { logits: logitsOf(model.config, weights, hidden) }
-    return (await compile({ outputs, engine: model.engine }).run()).logits as Float32Array
+    return (await runOnce({ outputs, engine: model.engine })).logits as Float32Array
   }
   const base = await run(model.weights, off)
   const live = await run(model.weights, new Map())

@@ -1,7 +1,7 @@
 import { forward } from '../model/forward.js'
 import { fromHost } from '../tensor/leaf.js'
 import { sub } from '../tensor/ops/elementwise.js'
-import { compile } from '../tensor/program.js'
+import { runOnce } from '../tensor/program.js'
 import { shortName } from './copy.js'
 import { type Lesson, matrixPicture } from './lesson.js'
 import {
@@ -25,7 +25,7 @@ export async function zero(subject: LessonSubject, { prompt = defaultPrompt }: L
   const { stream, middle } = forward(model.config, model.weights, fromHost(ids, [1, ids.length], 'i32'))
   const [before, between, after] = [stream[added]!, middle[added]!, stream[added + 1]!]
   const outputs = { before, attention: sub(between, before), mlp: sub(after, between), after }
-  const values = await compile({ outputs, engine: model.engine }).run()
+  const values = await runOnce({ outputs, engine: model.engine })
   const start = (ids.length - 1) * model.config.hiddenSize
   const number = (name: keyof typeof outputs, channel: number) => values[name][start + channel]!.toPrecision(5)
   const rows = Array.from({ length: CHANNELS_SHOWN }, (_, channel) => {

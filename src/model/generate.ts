@@ -106,8 +106,9 @@ export class Decoder {
     return logits
   }
 
-  /** Frees the cache. */
+  /** Frees the cache and lets the programs go. */
   dispose(): void {
+    for (const program of this.#programs.values()) program.dispose()
     for (const { key, value } of this.#caches) {
       key.dispose()
       value.dispose()

@@ -93,16 +93,24 @@ export function compile<Name extends string>(definition: ProgramDefinition<Name>
   return new Program(definition)
 }
 
-/** The elements of several tensors, computed together. */
-export async function realize(tensors: readonly Tensor[], { engine }: { engine?: Engine } = {}): Promise<HostArray[]> {
-  const outputs = Object.fromEntries(tensors.map((t, i) => [String(i), t]))
-  const program = compile({ outputs, ...(engine ? { engine } : {}) })
+/** One run of a graph, whose program is let go afterwards. For what is run again {@link compile} it once. */
+export async function runOnce<Name extends string>(
+  definition: ProgramDefinition<Name>,
+  inputs: ProgramInputs = {},
+): Promise<Record<Name, HostArray>> {
+  const program = compile(definition)
   try {
-    const results = await program.run()
-    return tensors.map((_, i) => results[String(i)]!)
+    return await program.run(inputs)
   } finally {
     program.dispose()
   }
+}
+
+/** The elements of several tensors, computed together. */
+export async function realize(tensors: readonly Tensor[], { engine }: { engine?: Engine } = {}): Promise<HostArray[]> {
+  const outputs = Object.fromEntries(tensors.map((t, i) => [String(i), t]))
+  const results = await runOnce({ outputs, ...(engine ? { engine } : {}) })
+  return tensors.map((_, i) => results[String(i)]!)
 }
 
 function checkUpdate(variable: Variable, value: Tensor): Tensor {

@@ -185,8 +185,9 @@ export class TrainStep {
     return this.#finish(losses.reduce((total, loss) => total + loss[0]!, 0) / batches.length, norms)
   }
 
-  /** Frees optimizer state; the model stays. */
+  /** Frees optimizer state and lets the programs go; the model stays. */
   dispose(): void {
+    for (const program of this.programs) program.dispose()
     for (const { m, v } of this.#moments.values()) {
       m.dispose()
       v.dispose()

@@ -11,6 +11,7 @@ import { layerOf } from '../../src/model/parameters.js'
 import type { Tensor } from '../../src/tensor/graph.js'
 import { input } from '../../src/tensor/leaf.js'
 import { exp, mul, sigmoid } from '../../src/tensor/ops/elementwise.js'
+import { gather } from '../../src/tensor/ops/indexing.js'
 import { reshape } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
 import { compile, type Program } from '../../src/tensor/program.js'
@@ -61,6 +62,15 @@ describe('the order in which onnxruntime runs nodes', () => {
     expect(executed.length).toBeGreaterThan(500)
     expect(executed).toEqual(runOrder(graph))
   })
+})
+
+it('ids are guarded once for each number of rows that they choose from', () => {
+  const ids = input('ids', [3], 'i32')
+  const picked = [4, 4, 5].map((rows, i) => gather(input(`table${i}`, [rows, 2]), ids))
+  const outputs = Object.fromEntries(picked.map((rows, i) => [`y${i}`, rows]))
+  const { graph } = emitModel(compile({ outputs, engine }).lowered.spec)
+  expect(graph.nodes.filter(({ op }) => op === 'Gather')).toHaveLength(3)
+  expect(graph.nodes.filter(({ op }) => op === 'Less')).toHaveLength(2)
 })
 
 describe('the memory between nodes', () => {

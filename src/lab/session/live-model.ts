@@ -10,7 +10,7 @@ import { Model } from '../../model/model.js'
 import { layerOf } from '../../model/parameters.js'
 import type { Engine } from '../../tensor/engine.js'
 import type { Tensor } from '../../tensor/graph.js'
-import { compile } from '../../tensor/program.js'
+import { runOnce } from '../../tensor/program.js'
 import { Variable } from '../../tensor/variable.js'
 import { openTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.js'
 import { LabError } from '../../util/errors.js'
@@ -146,7 +146,7 @@ export class LiveModel {
     )
     const copied = [...twin.parameters].filter(([, { isReadOnly }]) => !isReadOnly)
     const updates = copied.map(([path, variable]) => [variable, own(path).value] as const)
-    await compile({ outputs: {}, updates, engine }).run()
+    await runOnce({ outputs: {}, updates, engine })
     return twin
   }
 
