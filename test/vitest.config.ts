@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take minutes are begun first, so that the suite does not end with one of them alone. */
-const longest = [/notebooks\.slow/, /process\.slow/, /story\.slow/, /torch[^/]*\.slow/, /resume\.slow/]
+const longest = [/notebooks\.slow/, /process\.slow/, /torch[^/]*\.slow/, /resume\.slow/]
 
 /** Slow tests that measure times or memory, or type into a terminal: each has the machine for itself. */
 const alone = [
@@ -18,6 +18,7 @@ const alone = [
   'test/live/fluid.slow.test.ts',
   'test/live/page-controls.slow.test.ts',
   'test/notebooks/jupyterlab.slow.test.ts',
+  'test/repl/story.slow.test.ts',
   'test/repl/terminal.slow.test.ts',
   'test/train/memory.slow.test.ts',
   'test/train/remat.slow.test.ts',
