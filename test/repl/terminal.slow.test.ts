@@ -52,6 +52,15 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     expect(terminal.capture()).not.toContain('200~')
   }
 
+  async function expectGone(pid: number, timeout: number): Promise<void> {
+    try {
+      await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout, interval: 100 })
+    } catch (error) {
+      process.kill(pid, 'SIGKILL')
+      throw error
+    }
+  }
+
   it('takes what is typed at human speed, in one chunk with its Enter, and pasted', async () => {
     const terminal = await session()
     await terminal.typeSlowly('1 + 1')
@@ -359,8 +368,36 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     const screen = await terminal.until(/● training orphan[^\n]* [1-9]\d*\/3000/, { timeoutMs: 120_000 })
     const pid = Number(/Out\[1\]: (\d+)/.exec(screen)![1])
     terminal.close()
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 60_000, interval: 100 })
+    await expectGone(pid, 60_000)
     expect(readdirSync(join(cwd, 'runs', 'orphan', 'checkpoints'))).toEqual([expect.stringMatching(/^step-\d+$/)])
+  })
+
+  it('a cell that blocks ends with its terminal, and a run beside it writes a checkpoint', async () => {
+    const terminal = await session()
+    terminal.type('process.pid\r:load demo\rlab.probes({})\r:train name=blocked steps=3000 seqLen=32 microBatch=1\r')
+    const screen = await terminal.until(/● training blocked[^\n]* [1-9]\d*\/3000/, { timeoutMs: 120_000 })
+    terminal.type('while (true) {}\r')
+    await terminal.until(/In \[\d+\]: while/)
+    await sleep(1000)
+    terminal.close()
+    await expectGone(Number(/Out\[1\]: (\d+)/.exec(screen)![1]), 60_000)
+    expect(readdirSync(join(cwd, 'runs', 'blocked', 'checkpoints'))).toEqual([expect.stringMatching(/^step-\d+$/)])
+  })
+
+  it.each(['', 'exec '])('a cell that blocks ends with its terminal in plain lines too (%j)', async prefix => {
+    const terminal = new Tmux({ cwd, env: { LLAMA_PRO_HISTORY: '' } })
+    open.push(terminal)
+    terminal.type(`${prefix}node ${mainFile} repl --plain\r`)
+    await terminal.until(/^In \[1\]:$/m)
+    terminal.type('process.pid\r')
+    const screen = await terminal.until(/Out\[1\]: \d+\n/)
+    terminal.type(
+      'console.log("blocks ", 2); await new Promise(resolve => setTimeout(resolve, 200)); while (true) {}\r',
+    )
+    await terminal.until(/^blocks +2$/m)
+    await sleep(1000)
+    terminal.close()
+    await expectGone(Number(/Out\[1\]: (\d+)/.exec(screen)![1]), 20_000)
   })
 
   it('trains behind a prompt that stays usable, in a panel lower than the terminal', async () => {
