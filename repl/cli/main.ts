@@ -41,9 +41,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process
   if (argv[0] === 'repl' && argv.slice(1).every(argument => argument === '--plain')) {
     const { openRepl } = await import('../main.js')
-    // as after SIGTERM, which the session answers with the checkpoint of its run
-    interrupt.signal.addEventListener('abort', () => process.emit('SIGTERM'))
-    return openRepl({ plain: argv.length > 1 })
+    return openRepl({ plain: argv.length > 1, signal: interrupt.signal })
   }
   const { runCli } = await import('./program.js')
   return runCli(argv, { stdout, stderr, env, signal: interrupt.signal })

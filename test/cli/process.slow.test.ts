@@ -175,6 +175,16 @@ test('whoever stops reading ends the command quietly', async () => {
   expect(code).toBe(0)
 })
 
+test('a script whose output nobody reads ends too, with options as without', async () => {
+  const { child, ended } = start('repl', '--device', 'cpu')
+  child.stdout!.once('data', () => child.stdout!.destroy())
+  const pause = 'await new Promise(resolve => setTimeout(resolve, 500))'
+  child.stdin!.end(`console.log(1)\n${`${pause}; console.log(2)\n`.repeat(5)}console.error("unread")\n`)
+  const { code, stderr } = await ended
+  expect(stderr).not.toContain('unread')
+  expect(code).toBe(143)
+})
+
 test('npm start sets up and passes arguments on', async () => {
   const child = spawn(process.execPath, [join(repositoryRoot, 'repl', 'start.mjs'), '--version'], { cwd: dir })
   let stdout = ''
