@@ -47,6 +47,8 @@ export interface SessionEvents {
   steps: { first: number; options: StepOptions; onShown: (index: number, text: string) => void }
   /** A text for the prompt. */
   prompt: { text: string }
+  /** An interrupt came from another thread while nothing ran: it has stopped nothing of the session's. */
+  idleInterrupt: object
   leave: object
 }
 
@@ -128,7 +130,10 @@ export class ReplSession {
     })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
-    onInterrupt = () => session.#stop()
+    onInterrupt = () => {
+      if (session.isRunning) session.#stop()
+      else session.#emit('idleInterrupt', {})
+    }
     return session
   }
 

@@ -188,6 +188,10 @@ export class TerminalRepl {
     })
     events.on('leave', () => void this.#leave(0))
   }
+    // a Ctrl-C that found this thread busy outside of a cell is a key like others
+    events.on('idleInterrupt', () => {
+      if (!this.#isLeaving) this.#type('\u0003')
+    })
 
   #followLab(lab: Lab): void {
     followLab(lab, {
