@@ -169,10 +169,9 @@ export class ReplSession {
 
   /** `:pause`, `:resume` or `:stop` while a run goes on and a cell awaits it (or anything else): after the cell it would come too late. */
   #controlOf(line: string): keyof typeof controls | null {
-    const name = commandLineOf(line)?.name ?? ''
-    return line.trim() === `:${name}` && Object.hasOwn(controls, name) && this.#liveRun
-      ? (name as keyof typeof controls)
-      : null
+    const command = commandLineOf(line)
+    if (command?.rest.trim() !== '' || !Object.hasOwn(controls, command.name)) return null
+    return this.#liveRun && (command.name as keyof typeof controls)
   }
 
   get #liveRun(): TrainingRun | null {

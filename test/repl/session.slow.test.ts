@@ -71,7 +71,7 @@ describe('a session', () => {
     expect(training.status).toBe('paused')
     expect(await session.submit(':resume')).toBe(true)
     expect(training.status).toBe('training')
-    expect(await session.submit(':stop')).toBe(true)
+    expect(await session.submit(' /stop ')).toBe(true)
     expect(await awaited).toBe(true)
     expect(training.status).toBe('interrupted')
     // with nothing to control they are commands like others, and say so
