@@ -1,5 +1,5 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -360,6 +360,20 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/In \[1\]: 3 \* 7/)
     terminal.keys('Enter')
     await terminal.until(/Out\[1\]: 21/)
+  })
+
+  it('a SIGTERM ends the editor too, and leaves nothing of it', async () => {
+    const editor = join(cwd, 'waiting-editor.sh')
+    writeFileSync(editor, '#!/bin/sh\necho "edits $PPID $$ $1"\nwhile :; do read line; done\n', { mode: 0o755 })
+    const terminal = await session({ columns: 200, env: { EDITOR: editor, VISUAL: '' } })
+    terminal.keys('F2')
+    const screen = await terminal.until(/^edits \d+ \d+ \S+$/m)
+    const [, parent, child, file] = /^edits (\d+) (\d+) (\S+)$/m.exec(screen)!
+    process.kill(Number(parent), 'SIGTERM')
+    await terminal.until(/left with 143/)
+    await expectGone(Number(child), 5000)
+    expect(existsSync(dirname(file!))).toBe(false)
+    await expectWhole(terminal)
   })
 
   it('writes a checkpoint when the terminal goes away', async () => {
