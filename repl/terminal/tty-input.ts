@@ -13,8 +13,10 @@ const { ReadStream } = require('node:tty')
 const stream = new ReadStream(0)
 stream.setEncoding('utf8')
 stream.on('data', text => {
+  // before the main thread can answer
+  const pressed = Date.now()
   parentPort.postMessage(text)
-  if (text.includes('\\u0003')) onPress(Date.now())
+  if (text.includes('\\u0003')) onPress(pressed)
 })
 const onLost = () => {
   parentPort.postMessage(null)
