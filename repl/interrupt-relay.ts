@@ -1,10 +1,16 @@
-/** Ctrl-C for a session without raw mode: there it is a signal, which Node tells the main thread only, and only when that is free. */
+/**
+ * Ctrl-C and the end of the terminal for a session without raw mode: there they are signals, which Node tells the main thread only, and
+ * only when that is free.
+ */
 import { closeSync, openSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { LateInterrupt, lateInterruptSource } from './late-interrupt.js'
 
 /** Milliseconds by which the relay may see a signal later than the main thread, on a machine with much to do. */
 const relayMs = 300
+
+/** Milliseconds between two looks whether the terminal is still there: a session's leader is told so by a signal, its children are not. */
+const lookMs = 1000
 
 /**
  * A process of the same group gets the terminal's signals too; it tells a thread when each of them came. Plain JavaScript in strings, for the
@@ -17,6 +23,8 @@ process.stdin.resume().on('end', () => process.exit())
 const relay = `
 ${lateInterruptSource({ relayMs })}
 const { spawn } = require('node:child_process')
+const { closeSync, openSync } = require('node:fs')
+const { isatty } = require('node:tty')
 const env = { ...process.env, NODE_OPTIONS: '' }
 const listen = () => {
   const told = spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { env, stdio: ['pipe', 'pipe', 'ignore'] })
@@ -24,12 +32,24 @@ const listen = () => {
   told.stdout.on('data', times => onPress(Number.parseInt(times, 10)))
   told.on('exit', (code, signal) => {
     // the first one may come before it listens
-    if (signal !== 'SIGINT') return
-    onPress(Date.now())
+    if (signal === 'SIGINT') onPress(Date.now())
+    else if (signal === 'SIGHUP' || signal === 'SIGTERM') stopCell()
+    else return
     listen()
   })
 }
 listen()
+const look = () => {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+  } catch ({ code }) {
+    if (code !== 'ENXIO') return
+    stopCell()
+    clearInterval(looking)
+  }
+}
+// a script whose output goes elsewhere may outlive its terminal
+const looking = [0, 1, 2].some(fd => isatty(fd)) ? setInterval(look, ${lookMs}) : undefined
 require('node:worker_threads').parentPort.on('message', interruptThrough)
 `
 

@@ -1,4 +1,4 @@
-/** A Ctrl-C that the main thread does not answer in time: a cell keeps it busy, and is stopped from another thread. */
+/** A Ctrl-C or a lost terminal that the main thread does not answer in time: a cell keeps it busy, and is stopped from another thread. */
 
 /** Milliseconds that the main thread has to answer. */
 const graceMs = 150
@@ -8,20 +8,24 @@ const ANSWERED = 0
 const SERVED = 1
 
 /**
- * JavaScript of the thread that sees every Ctrl-C: `onPress(Date.now())` is to be called for each, `interruptThrough(buffer)` says where the
- * cells are told. `workerData` has to be {@link LateInterrupt.shared}.
+ * JavaScript of the thread that sees every Ctrl-C: `onPress(Date.now())` is to be called for each, `stopCell()` when the session is to end,
+ * `interruptThrough(buffer)` says where the cells are told. `workerData` has to be {@link LateInterrupt.shared}.
  */
 export function lateInterruptSource({ relayMs = 0 } = {}): string {
   return `
 const slots = new Int32Array(require('node:worker_threads').workerData)
 let interrupt = null
 const interruptThrough = buffer => { interrupt = new Int32Array(buffer) }
+const stopCell = () => {
+  if (interrupt === null) return
+  Atomics.store(interrupt, 0, 1)
+  Atomics.notify(interrupt, 0)
+}
 const onPress = pressed => {
   setTimeout(() => {
     if (interrupt === null || Atomics.load(slots, ${ANSWERED}) >= (pressed & 0x7fffffff) - ${relayMs}) return
     Atomics.add(slots, ${SERVED}, 1)
-    Atomics.store(interrupt, 0, 1)
-    Atomics.notify(interrupt, 0)
+    stopCell()
   }, ${graceMs})
 }
 `

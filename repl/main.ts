@@ -8,22 +8,32 @@ export interface ReplOptions {
   plain?: boolean
   device?: string
   threads?: number
+  /** Ends the session as SIGTERM does: a run writes its checkpoint. */
+  signal?: AbortSignal
 }
 
 /** Runs a session until it ends; resolves to the exit code. Until then SIGINT and SIGTERM are answered by the session alone. */
 export async function openRepl(options: ReplOptions = {}): Promise<number> {
   const before = signals.map(name => [name, process.listeners(name)] as const)
   for (const name of signals) process.removeAllListeners(name)
+  const { signal, ...session } = options
+  const end = () => process.emit('SIGTERM')
   try {
-    return await openSession(options)
+    signal?.addEventListener('abort', end, { once: true })
+    return await openSession(session)
   } finally {
+    signal?.removeEventListener('abort', end)
     for (const [name, listeners] of before) for (const listener of listeners) process.on(name, listener)
   }
 }
 
 const signals = ['SIGINT', 'SIGTERM'] as const
 
-async function openSession({ cwd = process.cwd(), plain = false, ...options }: ReplOptions): Promise<number> {
+async function openSession({
+  cwd = process.cwd(),
+  plain = false,
+  ...options
+}: Omit<ReplOptions, 'signal'>): Promise<number> {
   const { stdin, stdout, stderr, env } = process
   if (plain || !stdin.isTTY || !stdout.isTTY || env['TERM'] === 'dumb') {
     const { runPlain } = await import('./plain.js')

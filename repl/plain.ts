@@ -68,6 +68,8 @@ export async function runPlain(options: PlainOptions): Promise<number> {
     session.interrupt()
     reader.close()
   }
+  // a press that found this thread busy outside of a cell is not to be lost; it may have stopped what a cell left behind, so that it ends nothing
+  const stopListening = events.on('idleInterrupt', () => void stopRun(session, options))
   process.on('SIGINT', onInterrupt)
   for (const name of endings) process.on(name, onEnd)
   let isGood = true
@@ -79,6 +81,7 @@ export async function runPlain(options: PlainOptions): Promise<number> {
     if (isGood && terminated === null && !isTyped && session.lab.run && !session.lab.run.isOver)
       await session.submit('await lab.run')
   } finally {
+    stopListening()
     process.off('SIGINT', onInterrupt)
     reader.close()
     await session.dispose()
@@ -109,14 +112,16 @@ function answerQuestions(events: Emitter<SessionEvents>, lines: LineQueue, { std
 const endings = ['SIGTERM', 'SIGHUP'] as const
 
 /** Ctrl-C: what runs, then the run in the background, then the program. */
-function stopSomething(session: ReplSession, { stderr }: PlainOptions): void {
-  if (session.interrupt()) return
-  if (session.lab.run && !session.lab.run.isOver) {
-    stderr.write('stopping the run; :resume continues it\n')
-    session.lab.interrupt()
-    return
-  }
-  process.exit(exitCodes.interrupted)
+function stopSomething(session: ReplSession, options: PlainOptions): void {
+  if (!session.interrupt() && !stopRun(session, options)) process.exit(exitCodes.interrupted)
+}
+
+/** False when there is no run to stop. */
+function stopRun({ lab }: ReplSession, { stderr }: PlainOptions): boolean {
+  if (!lab.run || lab.run.isOver) return false
+  stderr.write('stopping the run; :resume continues it\n')
+  lab.interrupt()
+  return true
 }
 
 function printEvents(events: Emitter<SessionEvents>, { stdout, stderr }: PlainOptions, isTyped: boolean): void {

@@ -36,14 +36,24 @@ function flushed(stream: Stream): Promise<void> {
   return new Promise(resolve => stream.write('', () => resolve()))
 }
 
+async function openSession(options: { plain: boolean }): Promise<number> {
+  const { stdout, stderr, env } = process
+  const { signal } = interrupt
+  try {
+    const { openRepl } = await import('../main.js')
+    return await openRepl({ ...options, signal })
+  } catch (error) {
+    const { failureOf, reportFailure } = await import('./exit.js')
+    const io = { stdout, stderr, env, signal }
+    return reportFailure(failureOf(error, io), { io, json: false, hint: '' })
+  }
+}
+
 /** Runs the command line. The session by itself is opened without the other commands, which take a second to load. */
 async function run(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process
   if (argv[0] === 'repl' && argv.slice(1).every(argument => argument === '--plain')) {
-    const { openRepl } = await import('../main.js')
-    // as after SIGTERM, which the session answers with the checkpoint of its run
-    interrupt.signal.addEventListener('abort', () => process.emit('SIGTERM'))
-    return openRepl({ plain: argv.length > 1 })
+    return openSession({ plain: argv.length > 1 })
   }
   const { runCli } = await import('./program.js')
   return runCli(argv, { stdout, stderr, env, signal: interrupt.signal })

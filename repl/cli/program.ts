@@ -38,7 +38,8 @@ Environment:
   NO_COLOR=1          no colours
   HF_TOKEN, HF_HUB_CACHE, HF_HUB_OFFLINE   as in huggingface_hub
 
-Exit codes: 0 done, 1 failed, 2 bad usage or recipe, 130 interrupted.`
+Exit codes: 0 done, 1 failed, 2 bad usage or recipe, 130 interrupted;
+a session also 129 when its terminal was closed, 143 when it was asked to end.`
 
 /** The command with its subcommands; texts that commander wants on stdout go through `write`. */
 function buildProgram(context: CommandContext, write: (text: string) => void): Command {

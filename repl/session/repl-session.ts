@@ -47,6 +47,8 @@ export interface SessionEvents {
   steps: { first: number; options: StepOptions; onShown: (index: number, text: string) => void }
   /** A text for the prompt. */
   prompt: { text: string }
+  /** An interrupt came from another thread while nothing ran: it has stopped nothing of the session's. */
+  idleInterrupt: object
   leave: object
 }
 
@@ -128,7 +130,10 @@ export class ReplSession {
     })
     const session = new ReplSession(options, { lab, evaluator, outside })
     signal = () => session.#abort?.signal
-    onInterrupt = () => session.#stop()
+    onInterrupt = () => {
+      if (session.isRunning) session.#stop()
+      else session.#emit('idleInterrupt', {})
+    }
     return session
   }
 
@@ -164,10 +169,9 @@ export class ReplSession {
 
   /** `:pause`, `:resume` or `:stop` while a run goes on and a cell awaits it (or anything else): after the cell it would come too late. */
   #controlOf(line: string): keyof typeof controls | null {
-    const name = commandLineOf(line)?.name ?? ''
-    return line.trim() === `:${name}` && Object.hasOwn(controls, name) && this.#liveRun
-      ? (name as keyof typeof controls)
-      : null
+    const command = commandLineOf(line)
+    if (command?.rest.trim() !== '' || !Object.hasOwn(controls, command.name)) return null
+    return this.#liveRun && (command.name as keyof typeof controls)
   }
 
   get #liveRun(): TrainingRun | null {

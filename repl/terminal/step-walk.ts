@@ -9,7 +9,7 @@ interface WalkOptions {
   options: LessonOptions
   size: () => { columns: number; rows: number; color: boolean }
   onChange: () => void
-  /** A lesson has been computed and is shown. */
+  /** A lesson is shown for the first time. */
   onShown: (index: number, text: string) => void
 }
 
@@ -23,6 +23,7 @@ export class StepWalk {
   #title = ''
   #lines: readonly string[] = []
   #top = 0
+  readonly #shown = new Set<number>()
   /** Aborted when the lesson that is open is left. */
   #left = new AbortController()
   /** Ends when nothing is computed any more. */
@@ -91,6 +92,8 @@ export class StepWalk {
       const { columns: width, color } = size()
       if (signal.aborted) return
       this.#show(lesson.title, lessonText(lesson, { width, color }).slice(2))
+      if (this.#shown.has(index)) return
+      this.#shown.add(index)
       onShown(index, lessonText(lesson, { width: 100 }).join('\n'))
     } catch (error) {
       if (!signal.aborted) this.#show(lessonNames[this.#index - 1]!, [messageOf(error)])

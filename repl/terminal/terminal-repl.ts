@@ -80,6 +80,8 @@ export class TerminalRepl {
   /** Whether another program has the terminal. */
   #isLent = false
   #edited: Promise<unknown> = Promise.resolve()
+  /** Ends the editor. */
+  readonly #left = new AbortController()
   #isLeaving = false
   #hasLeft = false
   #leaveAsked = false
@@ -185,6 +187,10 @@ export class TerminalRepl {
     events.on('prompt', ({ text }) => {
       this.#setPrompt(text)
       this.#schedule()
+    })
+    // a Ctrl-C that found this thread busy outside of a cell is a key like others
+    events.on('idleInterrupt', () => {
+      if (!this.#isLeaving) this.#type('\u0003')
     })
     events.on('leave', () => void this.#leave(0))
   }
@@ -398,7 +404,7 @@ export class TerminalRepl {
     this.#screen.close()
     this.#isLent = true
     try {
-      return await this.#input.lend(() => editInEditor(text, process.env))
+      return await this.#input.lend(() => editInEditor(text, { env: process.env, signal: this.#left.signal }))
     } finally {
       this.#isLent = false
       this.#screen.open()
@@ -430,11 +436,12 @@ export class TerminalRepl {
   async #leave(exitCode: number): Promise<void> {
     if (this.#isLeaving) return
     this.#isLeaving = true
+    this.#left.abort()
     const run = this.#live?.lab.run
     this.#hint = `${run && !run.isOver ? 'stopping the run: a checkpoint is written' : 'closing'} ... Ctrl-C leaves at once`
     this.#draw()
     clearTimeout(this.#redrawTimer)
-    await this.#live?.dispose()
+    await Promise.all([this.#live?.dispose(), this.#edited])
     if (this.#hasLeft) return
     this.#close()
     await this.#input.dispose()

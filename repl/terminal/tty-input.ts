@@ -4,7 +4,7 @@ import { LateInterrupt, lateInterruptSource } from '../late-interrupt.js'
 
 /**
  * Plain JavaScript in a string: it starts at once, from sources and from the build alike. It reads the terminal by itself, so that a
- * Ctrl-C that the main thread does not answer in time can stop the cell that keeps it busy.
+ * Ctrl-C that the main thread does not answer in time can stop the cell that keeps it busy, as can the loss of the terminal.
  */
 const reader = `
 ${lateInterruptSource()}
@@ -13,11 +13,17 @@ const { ReadStream } = require('node:tty')
 const stream = new ReadStream(0)
 stream.setEncoding('utf8')
 stream.on('data', text => {
+  // before the main thread can answer
+  const pressed = Date.now()
   parentPort.postMessage(text)
-  if (text.includes('\\u0003')) onPress(Date.now())
+  if (text.includes('\\u0003')) onPress(pressed)
 })
-stream.on('end', () => parentPort.postMessage(null))
-stream.on('error', () => parentPort.postMessage(null))
+const onLost = () => {
+  parentPort.postMessage(null)
+  stopCell()
+}
+stream.on('end', onLost)
+stream.on('error', onLost)
 parentPort.on('message', message => {
   if (message === 'pause') stream.pause()
   else if (message === 'resume') stream.resume()

@@ -71,12 +71,27 @@ describe('a session', () => {
     expect(training.status).toBe('paused')
     expect(await session.submit(':resume')).toBe(true)
     expect(training.status).toBe('training')
-    expect(await session.submit(':stop')).toBe(true)
+    expect(await session.submit(' /stop ')).toBe(true)
     expect(await awaited).toBe(true)
     expect(training.status).toBe('interrupted')
     // with nothing to control they are commands like others, and say so
     expect(await session.submit(':pause')).toBe(false)
     expect(printed.at(-1)).toContain(':pause needs a run that is training')
+  })
+
+  it('says that an interrupt from another thread has found nothing to stop', async () => {
+    let idle = 0
+    const stopListening = events.on('idleInterrupt', () => void idle++)
+    const interrupt = new Int32Array(session.interruptBuffer)
+    const running = session.submit('await new Promise(() => {})')
+    await vi.waitFor(() => expect(session.isRunning).toBe(true))
+    interrupt[0] = 1
+    expect(await running).toBe(false)
+    expect(idle).toBe(0)
+    interrupt[0] = 1
+    await vi.waitFor(() => expect(idle).toBe(1), { timeout: 30_000 })
+    expect(interrupt[0]).toBe(0)
+    stopListening()
   })
 
   it('does not write over the files of others', async () => {

@@ -19,6 +19,6 @@ export function replCommand(context: CommandContext): Command {
     .addHelpText('after', examples)
     .action(async (options: { plain?: boolean; device: string }) => {
       const { openRepl } = await import('../../main.js')
-      context.exitCode = await openRepl(options)
+      context.exitCode = await openRepl({ ...options, signal: context.io.signal })
     })
 }
