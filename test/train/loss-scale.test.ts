@@ -144,8 +144,8 @@ describe('a run with loss scaling', () => {
     const runDir = join(dir, name)
     const path = `${runDir}.jsonl`
     let n = from?.step ?? 0
-    const next = async () => ({ ...tinyBatch(2, 6, 16, n++), mix: {}, state: { n } }) as unknown as Batch
-    const loader = { next, report: () => [] } as unknown as Loader
+    const next = async () => ({ ...tinyBatch(2, 6, 16, n++), mix: {}, state: { n, sources: [] } }) as unknown as Batch
+    const loader = { next } as unknown as Loader
     const metrics = from ? MetricsWriter.resumeAt(path, from.step) : MetricsWriter.create(path)
     const measure = async () => []
     const options = {
