@@ -92,7 +92,12 @@ export class TerminalRepl {
     this.#offer = options.offer
     this.#color = wantsColor(true, process.env)
     this.#look = makeLook({ color: this.#color, isDumb: process.env['TERM'] === 'dumb' })
-    this.#input = new TtyInput({ onText: text => this.#type(text), onEnd: () => this.#lose() })
+    this.#input = new TtyInput({
+      onText: text => this.#type(text),
+      onEnd: () => this.#lose(),
+      // what is being ended keeps this thread busy too, and Ctrl-C is not for it
+      keepsEveryKey: () => this.#isLeaving,
+    })
   }
 
   /** Shows the prompt and stays until the user leaves; resolves to the exit code. */

@@ -40,6 +40,8 @@ export interface TtyInputOptions {
   onText: (text: string) => void
   /** The terminal is gone. */
   onEnd: () => void
+  /** Whether a Ctrl-C is a key although it has stopped what kept this thread busy. */
+  keepsEveryKey: () => boolean
 }
 
 const doNothing = () => {}
@@ -50,7 +52,7 @@ export class TtyInput {
   readonly #late = new LateInterrupt()
   #acknowledge: (() => void) | null = null
 
-  constructor({ onText, onEnd }: TtyInputOptions) {
+  constructor({ onText, onEnd, keepsEveryKey }: TtyInputOptions) {
     process.stdin.setRawMode(true)
     // in raw mode Ctrl-C is a key; while the terminal is lent it is a signal, which is meant for the other program
     process.on('SIGINT', doNothing)
@@ -58,7 +60,10 @@ export class TtyInput {
     this.#worker.on('message', (message: string | null | object) => {
       if (message === null) onEnd()
       else if (typeof message !== 'string') this.#acknowledge?.()
-      else onText(message.includes('\u0003') && !this.#late.answer() ? message.replace('\u0003', '') : message)
+      else {
+        const isServed = message.includes('\u0003') && !this.#late.answer()
+        onText(isServed && !keepsEveryKey() ? message.replace('\u0003', '') : message)
+      }
     })
   }
 
