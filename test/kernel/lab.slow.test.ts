@@ -148,6 +148,9 @@ test('a run pauses and goes on, and leaves its last checkpoint when the kernel e
   await expect.poll(() => status(), { timeout: 100_000, interval: 500 }).toBe("'training'")
   expect(await status('last.pause()')).toBe("'paused'")
   expect(await status('last.resume()')).toBe("'training'")
+  // a run that has done no step has nothing to keep
+  const hasTrained = async () => (await execute(`last.records.some(record => record.kind === 'train')`)).text
+  await expect.poll(hasTrained, { timeout: 100_000, interval: 500 }).toBe('true')
   await client.request('control', 'shutdown_request', { restart: false })
   expect(await kernel.exited).toBe(0)
   expect(checkpointSteps(directory)).toHaveLength(1)
