@@ -72,3 +72,13 @@ export function terminalOf(stdout: NodeJS.WriteStream): Terminal {
     },
   }
 }
+
+/**
+ * Asks the terminal for its size, and tells of another one by `resize` before what depends on it is drawn: the signal comes later, and
+ * lines that were drawn for the old width in between would wrap.
+ */
+export function refreshSize(stream: object): void {
+  // what Node does at that signal; it has no name in its documentation
+  const { _refreshSize: refresh } = stream as { _refreshSize?: () => void }
+  refresh?.call(stream)
+}

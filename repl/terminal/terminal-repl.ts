@@ -25,7 +25,7 @@ import { frameOf, type View } from '../ui/view.js'
 import { describeSession } from './describe-session.js'
 import { editInEditor } from './external-editor.js'
 import { followLab } from './follow-lab.js'
-import { guardTerminal, terminalOf } from './guard-terminal.js'
+import { guardTerminal, refreshSize, terminalOf } from './guard-terminal.js'
 import { type Heavy, loadHeavy } from './load-heavy.js'
 import { loadInk } from './load-ink.js'
 import { inputLabel, paintPrint } from './paint-print.js'
@@ -519,6 +519,7 @@ export class TerminalRepl {
   #draw(): void {
     this.#drawnAt = performance.now()
     try {
+      refreshSize(process.stdout)
       this.#flushPrinted()
       const view = this.#view()
       const frame = frameOf(view)

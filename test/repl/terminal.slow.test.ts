@@ -176,6 +176,7 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     terminal.type('"a".repeat(10)\r')
     await terminal.until(/Out\[1\]/)
     terminal.type('const unfinished = 1')
+    await terminal.until(/In \[2\]: const unfinished = 1/)
     for (const [columns, rows] of [
       [60, 20],
       [40, 12],
@@ -183,9 +184,10 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
       [80, 24],
     ] as const) {
       terminal.resize(columns, rows)
+      // tmux has another size at once, and tells the program of it a quarter of a second later
+      await new Promise(resolve => setTimeout(resolve, 500))
       await terminal.until(/In \[2\]: const unfinished = 1/)
     }
-    await new Promise(resolve => setTimeout(resolve, 500))
     const screen = terminal.capture()
     expect(screen.match(/In \[2\]/g)).toHaveLength(1)
     expect(screen.match(/no model yet/g)).toHaveLength(1)
