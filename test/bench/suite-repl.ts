@@ -158,7 +158,10 @@ async function frameCost(): Promise<{ medianSeconds: number; medianBytes: number
     medianBytes: median(sizes),
     largestBytes: Math.max(...sizes),
   }
-  if (cost.medianBytes >= most.medianBytes || cost.medianSeconds >= most.medianSeconds)
-    throw new Error(`a frame costs ${JSON.stringify(cost)}; expected less than ${JSON.stringify(most)}`)
+  // told, and an exit code, but the other measurements are worth having all the same
+  if (cost.medianBytes >= most.medianBytes || cost.medianSeconds >= most.medianSeconds) {
+    console.error(`a frame costs ${JSON.stringify(cost)}; expected less than ${JSON.stringify(most)}`)
+    process.exitCode = 1
+  }
   return cost
 }
