@@ -240,7 +240,7 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
   it('the terminal is whole again after an error of the program itself', async () => {
     const terminal = await session()
     terminal.type(
-      'Object.defineProperty(lab, "isLoaded", { get() { throw new Error("of the program") } }); setTimeout(() => lab.events.emit("state", { what: "model" }), 100); 1\r',
+      'Object.defineProperty(lab, "isLoaded", { get() { throw new Error("of the program") } }); setInterval(() => lab.events.emit("state", { what: "model" }), 200); 1\r',
     )
     await terminal.until(/of the program[\s\S]*left with 1\b/)
     await expectWhole(terminal)
