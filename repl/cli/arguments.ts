@@ -1,5 +1,5 @@
 /** Parsers of option values: text in, a checked value out, or the reason why not. */
-import { InvalidArgumentError, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { devices, didYouMean, type Precision } from '../../src/index.js'
 
 /** A whole number of `min` or more. */
@@ -89,27 +89,55 @@ export function deviceOption(): Option {
 }
 
 /** `--threads`. */
-export function threadsOption(): Option {
+function threadsOption(): Option {
   return new Option('--threads <n>', 'threads that compute (default: LLAMA_PRO_THREADS, else one a core)').argParser(
     wholeNumber(1),
   )
 }
 
 /** `--precision`. */
-export function precisionOption(): Option {
+function precisionOption(): Option {
   const where = 'bf16 on the torch devices, f16 on webgpu'
   const description = `arithmetic of matrix products, ${where} (default: f32, or what the recipe says)`
   return new Option('--precision <name>', description).argParser(oneOf<Precision>(['f32', 'bf16', 'f16']))
 }
 
 /** `--torch-eager`. */
-export function torchEagerOption(): Option {
+function torchEagerOption(): Option {
   return new Option('--torch-eager', 'torch devices: run line by line, without torch.compile')
 }
 
 /** `--memory`. */
-export function memoryOption(): Option {
+function memoryOption(): Option {
   const description =
     'what a run may hold in all, such as 12GB (default: what is free); it is refused when it needs more'
   return new Option('--memory <bytes>', description).argParser(byteCount)
+}
+
+/** Adds the options of {@link ComputeOptions}. */
+export function addComputeOptions(command: Command): Command {
+  for (const option of [deviceOption(), threadsOption(), precisionOption(), torchEagerOption()])
+    command.addOption(option)
+  return command
+}
+
+/** How runs are made, as it is typed. */
+export interface TrainingOptions extends ComputeOptions {
+  out: string
+  resume?: boolean
+  memory?: number
+  tensorboard?: boolean
+}
+
+/** Adds the options of a run that is computed: {@link ComputeOptions} and `--memory`. */
+export function addTrainingOptions(command: Command): Command {
+  return addComputeOptions(command).addOption(memoryOption())
+}
+
+/** The options of runs under the names that the library has for them. */
+export function runSettings<T extends Pick<TrainingOptions, 'memory'>>({
+  memory,
+  ...rest
+}: T): Omit<T, 'memory'> & { memoryBytes?: number } {
+  return { ...rest, ...(memory === undefined ? {} : { memoryBytes: memory }) }
 }

@@ -79,6 +79,11 @@ function bandOf(records: ProbeRecord[], factor: (record: ProbeRecord) => number)
   return { low: ends('deltaLow'), high: ends('deltaHigh') }
 }
 
+/** The probe that stands for the old domain where nobody says which: `general`, else the first; null without probes. */
+export function defaultForgottenProbe(probes: readonly string[]): string | null {
+  return probes.includes('general') ? 'general' : (probes[0] ?? null)
+}
+
 /** The moments at which a single run was resumed; with several runs it would not be clear whose they are. */
 function marksOf(runs: RunRecords[], x: XUnit): { x: number; text: string }[] {
   if (runs.length !== 1) return []
@@ -120,7 +125,7 @@ function meanDecrease(records: ProbeRecord[], unit: LossUnit): number | null {
 function tradeOffOf(runs: RunRecords[], options: RunFigureOptions): Figure {
   const { unit = 'nats', allRuns = [] } = options
   const probes = probesOf(runs)
-  const forgottenProbe = options.forgottenProbe ?? (probes.includes('general') ? 'general' : (probes[0] ?? 'general'))
+  const forgottenProbe = options.forgottenProbe ?? defaultForgottenProbe(probes) ?? 'general'
   const others = probes.filter(probe => probe !== forgottenProbe)
   const paths = runs.map(run => {
     const records = ofKind(run.records, 'probe')

@@ -12,23 +12,42 @@ export function filesOfRun(runDir: string): string[][] {
   return sources.map(({ files }) => files)
 }
 
-/** The commits at which repositories were listed in the place of the revisions that patterns name. */
-export class Pins {
+/** Commits by what they stand for: a repository, or a branch or tag of one. */
+class Commits {
   readonly #commits = new Map<string, Set<string>>()
 
-  add(address: HubAddress, commit: string): void {
-    const key = keyOf(address)
+  add(key: string, commit: string): void {
     this.#commits.set(key, (this.#commits.get(key) ?? new Set()).add(commit))
+  }
+
+  /** Null when there is none, or more than one. */
+  only(key: string): string | null {
+    const [commit, ...others] = this.#commits.get(key) ?? []
+    return commit === undefined || others.length > 0 ? null : commit
+  }
+}
+
+/** Lists a repository at the commit that is found for what a pattern names, and as the pattern says where there is none. */
+function listingAt(remote: RemoteFiles, commitOf: (address: HubAddress) => string | null): RemoteFiles {
+  const pinned = (pattern: string): string => {
+    const address = parseHubAddress(pattern)
+    const revision = commitOf(address)
+    return revision === null ? pattern : formatHubAddress({ ...address, revision })
+  }
+  return { ...remote, list: pattern => remote.list(pinned(pattern)) }
+}
+
+/** The commits at which repositories were listed in the place of the revisions that patterns name. */
+export class Pins {
+  readonly #commits = new Commits()
+
+  add(address: HubAddress, commit: string): void {
+    this.#commits.add(keyOf(address), commit)
   }
 
   /** The same branch or tag of the same repository at the same commit; of one with several commits, as the pattern says. */
   of(remote: RemoteFiles): RemoteFiles {
-    const pinned = (pattern: string): string => {
-      const address = parseHubAddress(pattern)
-      const [commit, ...others] = this.#commits.get(keyOf(address)) ?? []
-      return commit === undefined || others.length > 0 ? pattern : formatHubAddress({ ...address, revision: commit })
-    }
-    return { ...remote, list: pattern => remote.list(pinned(pattern)) }
+    return listingAt(remote, address => this.#commits.only(keyOf(address)))
   }
 }
 
@@ -39,23 +58,17 @@ export class Pins {
  * @param files of one source
  */
 export function pinnedTo(files: readonly string[], remote: RemoteFiles, pins: Pins = new Pins()): RemoteFiles {
-  const commits = new Map<string, Set<string>>()
+  const commits = new Commits()
   for (const file of files) {
     if (!file.startsWith('hf://')) continue
     const address = parseHubAddress(file)
-    const { revision } = address
-    if (revision === null) continue
-    commits.set(repoOf(address), (commits.get(repoOf(address)) ?? new Set()).add(revision))
+    if (address.revision !== null) commits.add(repoOf(address), address.revision)
   }
-  const pinned = (pattern: string): string => {
-    const address = parseHubAddress(pattern)
-    const [commit, ...others] = commits.get(repoOf(address)) ?? []
-    const isFixed = COMMIT_PATTERN.test(address.revision ?? '')
-    if (commit === undefined || others.length > 0 || isFixed) return pattern
-    pins.add(address, commit)
-    return formatHubAddress({ ...address, revision: commit })
-  }
-  return { ...remote, list: pattern => remote.list(pinned(pattern)) }
+  return listingAt(remote, address => {
+    const commit = COMMIT_PATTERN.test(address.revision ?? '') ? null : commits.only(repoOf(address))
+    if (commit !== null) pins.add(address, commit)
+    return commit
+  })
 }
 
 function repoOf({ repoType, repo }: HubAddress): string {

@@ -1,4 +1,5 @@
 /** One recipe as several: the same base, data order, token budget and probes, another method each. */
+import { defaultForgottenProbe } from '../forgetting/figures.js'
 import { type ComparedMethod, comparedNames, existingSchema, loraSchema } from '../train/method-options.js'
 import { parseRecipe, type Recipe } from '../train/recipe.js'
 import { LabError } from '../util/errors.js'
@@ -92,5 +93,5 @@ export function forgottenProbe({ probes, compare }: Recipe): string | null {
   const wanted = compare?.forgotten
   if (wanted !== undefined && !names.includes(wanted))
     throw new LabError('METHOD', `compare.forgotten: there is no probe "${wanted}".${didYouMean(wanted, names)}`)
-  return wanted ?? (names.includes('general') ? 'general' : (names[0] ?? null))
+  return wanted ?? defaultForgottenProbe(names)
 }

@@ -8,14 +8,7 @@ import {
   comparisonNote,
   loadRecipe,
 } from '../../../src/index.js'
-import {
-  type ComputeOptions,
-  deviceOption,
-  memoryOption,
-  precisionOption,
-  threadsOption,
-  torchEagerOption,
-} from '../arguments.js'
+import { addTrainingOptions, runSettings, type TrainingOptions } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { terminalFigure } from '../runs.js'
@@ -33,27 +26,20 @@ Every method trains on the same batches in the same order, with the same steps a
 own in --out; the table and the figure are comparison.txt, .csv, .json, .svg and .html beside them. --resume keeps what is
 complete and goes on with the rest.`
 
-interface Options extends ComputeOptions {
+interface Options extends TrainingOptions {
   methods?: string[]
-  out: string
-  resume?: boolean
-  memory?: number
-  tensorboard?: boolean
 }
 
 export function compareCommand(context: CommandContext): Command {
-  return new Command('compare')
-    .summary('train by several methods on the same data')
-    .description('Runs a recipe by several methods one after another, and writes one table and one figure.')
-    .argument('<recipe>', 'recipe file (.yaml)')
-    .option('--methods <names>', 'methods with commas between them (default: those of the recipe)', nameList)
-    .requiredOption('--out <dir>', 'directory of the runs and the comparison')
-    .option('--resume', 'keep complete runs and go on with the rest')
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
-    .addOption(torchEagerOption())
-    .addOption(memoryOption())
+  return addTrainingOptions(
+    new Command('compare')
+      .summary('train by several methods on the same data')
+      .description('Runs a recipe by several methods one after another, and writes one table and one figure.')
+      .argument('<recipe>', 'recipe file (.yaml)')
+      .option('--methods <names>', 'methods with commas between them (default: those of the recipe)', nameList)
+      .requiredOption('--out <dir>', 'directory of the runs and the comparison')
+      .option('--resume', 'keep complete runs and go on with the rest'),
+  )
     .option('--tensorboard', 'write event files for TensorBoard to each run')
     .addHelpText('after', examples)
     .action((recipe: string, options: Options) => compare(context, recipe, options))
@@ -65,11 +51,10 @@ function nameList(text: string): string[] {
 
 async function compare(context: CommandContext, path: string, options: Options): Promise<void> {
   const { out, io } = context
-  const { device, precision, memory, ...others } = options
+  const { device, precision, ...others } = runSettings(options)
   const recipe = loadRecipe(path)
   const result = await compareMethods({
     ...others,
-    ...(memory === undefined ? {} : { memoryBytes: memory }),
     device,
     recipe: precision === undefined ? recipe : { ...recipe, precision },
     signal: io.signal,

@@ -1,15 +1,6 @@
 import { Command } from 'commander'
 import { evaluateModel, formatCount } from '../../../src/index.js'
-import {
-  type ComputeOptions,
-  deviceOption,
-  type NamedPath,
-  namedPath,
-  precisionOption,
-  threadsOption,
-  torchEagerOption,
-  wholeNumber,
-} from '../arguments.js'
+import { addComputeOptions, type ComputeOptions, type NamedPath, namedPath, wholeNumber } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { modelDirectory } from '../models.js'
 import { table } from '../text.js'
@@ -28,17 +19,15 @@ interface Options extends ComputeOptions {
 }
 
 export function evalCommand(context: CommandContext): Command {
-  return new Command('eval')
-    .summary('loss of a model on held-out text')
-    .description('Measures the loss of a model on held-out sets, in nats a token and bits a byte.')
-    .argument('<model>', 'model directory, or hf://owner/name[@revision]')
-    .requiredOption('--probe <name=path...>', 'held-out sets to score', namedPath)
-    .option('--max-tokens <n>', 'tokens scored at most in each set', wholeNumber(1))
-    .option('--seq-len <n>', 'tokens a row', wholeNumber(2))
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
-    .addOption(torchEagerOption())
+  return addComputeOptions(
+    new Command('eval')
+      .summary('loss of a model on held-out text')
+      .description('Measures the loss of a model on held-out sets, in nats a token and bits a byte.')
+      .argument('<model>', 'model directory, or hf://owner/name[@revision]')
+      .requiredOption('--probe <name=path...>', 'held-out sets to score', namedPath)
+      .option('--max-tokens <n>', 'tokens scored at most in each set', wholeNumber(1))
+      .option('--seq-len <n>', 'tokens a row', wholeNumber(2)),
+  )
     .addHelpText('after', examples)
     .action(async (model: string, options: Options) => evaluate(context, model, options))
 }

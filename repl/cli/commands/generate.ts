@@ -1,15 +1,6 @@
 import { Command } from 'commander'
 import { generateText } from '../../../src/index.js'
-import {
-  type ComputeOptions,
-  deviceOption,
-  numberBetween,
-  precisionOption,
-  share,
-  threadsOption,
-  torchEagerOption,
-  wholeNumber,
-} from '../arguments.js'
+import { addComputeOptions, type ComputeOptions, numberBetween, share, wholeNumber } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { modelDirectory } from '../models.js'
 
@@ -29,20 +20,18 @@ interface Options extends ComputeOptions {
 }
 
 export function generateCommand(context: CommandContext): Command {
-  return new Command('generate')
-    .summary('continue a text')
-    .description('Continues a text with a model and writes it as it is found.')
-    .argument('<model>', 'model directory, or hf://owner/name[@revision]')
-    .argument('<prompt>', 'the text to continue')
-    .option('--max-new-tokens <n>', 'tokens to add at most', wholeNumber(1), 128)
-    .option('--temperature <t>', '0 always takes the likeliest token', numberBetween(0, Infinity), 0)
-    .option('--top-k <k>', 'draw from the k likeliest tokens only (default: all)', wholeNumber(1))
-    .option('--top-p <p>', 'draw from the likeliest tokens that reach this probability (default: 1)', share)
-    .option('--seed <n>', 'seed of the draws', wholeNumber(0), 0)
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
-    .addOption(torchEagerOption())
+  return addComputeOptions(
+    new Command('generate')
+      .summary('continue a text')
+      .description('Continues a text with a model and writes it as it is found.')
+      .argument('<model>', 'model directory, or hf://owner/name[@revision]')
+      .argument('<prompt>', 'the text to continue')
+      .option('--max-new-tokens <n>', 'tokens to add at most', wholeNumber(1), 128)
+      .option('--temperature <t>', '0 always takes the likeliest token', numberBetween(0, Infinity), 0)
+      .option('--top-k <k>', 'draw from the k likeliest tokens only (default: all)', wholeNumber(1))
+      .option('--top-p <p>', 'draw from the likeliest tokens that reach this probability (default: 1)', share)
+      .option('--seed <n>', 'seed of the draws', wholeNumber(0), 0),
+  )
     .addHelpText('after', examples)
     .action(async (model: string, prompt: string, options: Options) =>
       generate(context, { where: model, prompt, options }),

@@ -8,14 +8,7 @@ import {
   type RunResult,
   runRecipe,
 } from '../../../src/index.js'
-import {
-  type ComputeOptions,
-  deviceOption,
-  memoryOption,
-  precisionOption,
-  threadsOption,
-  torchEagerOption,
-} from '../arguments.js'
+import { addTrainingOptions, runSettings, type TrainingOptions } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -31,44 +24,33 @@ Examples:
 Ctrl-C ends the step, writes a checkpoint and leaves with exit code 130; --resume goes on from there.
 Every field of a recipe is explained in the recipes of datasets/recipes.`
 
-interface Options extends ComputeOptions {
-  out: string
-  resume?: boolean
-  memory?: number
-  tensorboard?: boolean
-}
-
 export function trainCommand(context: CommandContext): Command {
-  return new Command('train')
-    .summary('train by a recipe and watch what is forgotten')
-    .description('Runs a recipe: expands when it says so, trains, measures forgetting on the way, and saves the model.')
-    .argument('<recipe>', 'recipe file (.yaml)')
-    .requiredOption('--out <run>', 'run directory')
-    .option('--resume', 'go on from the newest checkpoint of the run')
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
-    .addOption(torchEagerOption())
-    .addOption(memoryOption())
+  return addTrainingOptions(
+    new Command('train')
+      .summary('train by a recipe and watch what is forgotten')
+      .description(
+        'Runs a recipe: expands when it says so, trains, measures forgetting on the way, and saves the model.',
+      )
+      .argument('<recipe>', 'recipe file (.yaml)')
+      .requiredOption('--out <run>', 'run directory')
+      .option('--resume', 'go on from the newest checkpoint of the run'),
+  )
     .option('--tensorboard', 'write event files for TensorBoard to RUN/tensorboard')
     .addHelpText('after', examples)
-    .action(async (recipe: string, options: Options) => train(context, recipe, options))
+    .action(async (recipe: string, options: TrainingOptions) => train(context, recipe, options))
 }
 
-async function train(context: CommandContext, path: string, options: Options): Promise<void> {
+async function train(context: CommandContext, path: string, options: TrainingOptions): Promise<void> {
   const { out } = context
-  const { precision, memory, ...rest } = options
+  const { precision, ...settings } = runSettings(options)
   const recipe = loadRecipe(path)
-  const result = await trainRecipe(context, precision === undefined ? recipe : { ...recipe, precision }, {
-    ...rest,
-    ...(memory === undefined ? {} : { memoryBytes: memory }),
-  })
+  const result = await trainRecipe(context, precision === undefined ? recipe : { ...recipe, precision }, settings)
   out.document({ run: options.out, recipe: path, ...result })
   printResult(out, options.out, result)
   if (result.status === 'interrupted') context.exitCode = exitCodes.interrupted
 }
 
-type RunSetting = Omit<Options, 'memory'> & { memoryBytes?: number }
+type RunSetting = ReturnType<typeof runSettings<TrainingOptions>>
 
 /** Runs a recipe and shows it. */
 export async function trainRecipe(

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatCount, type VerifyResult, verifyModels } from '../../../src/index.js'
-import { type ComputeOptions, deviceOption, precisionOption, threadsOption, torchEagerOption } from '../arguments.js'
+import { addComputeOptions, type ComputeOptions } from '../arguments.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit.js'
 import { modelDirectory } from '../models.js'
@@ -15,16 +15,14 @@ Examples:
 Exit code 0 when the logits are equal bit for bit, 1 when they are not.`
 
 export function verifyCommand(context: CommandContext): Command {
-  return new Command('verify')
-    .summary('prove that an expansion changed nothing')
-    .description('Compares the logits of a base model and of its expansion, bit for bit on the same engine.')
-    .argument('<base>', 'model directory, or hf://owner/name[@revision]')
-    .argument('<expanded>', 'model directory, or hf://owner/name[@revision]')
-    .option('--prompt <text...>', 'texts to compare on (default: built in)')
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
-    .addOption(torchEagerOption())
+  return addComputeOptions(
+    new Command('verify')
+      .summary('prove that an expansion changed nothing')
+      .description('Compares the logits of a base model and of its expansion, bit for bit on the same engine.')
+      .argument('<base>', 'model directory, or hf://owner/name[@revision]')
+      .argument('<expanded>', 'model directory, or hf://owner/name[@revision]')
+      .option('--prompt <text...>', 'texts to compare on (default: built in)'),
+  )
     .addHelpText('after', examples)
     .action(async (base: string, expanded: string, { prompt, ...compute }: ComputeOptions & { prompt?: string[] }) => {
       const { out, io } = context
