@@ -13,15 +13,12 @@ import { Model } from '../../src/model/model.js'
 import { layerOf, parameterShapes } from '../../src/model/parameters.js'
 import type { Engine, Precision } from '../../src/tensor/engine.js'
 import { f32ToBf16 } from '../../src/tensor/half.js'
-import { matmul } from '../../src/tensor/ops/matmul.js'
-import { compile } from '../../src/tensor/program.js'
 import { sizeOf } from '../../src/tensor/shape.js'
 import { Variable } from '../../src/tensor/variable.js'
-import { TrainStep } from '../../src/train/step.js'
 import { keyOf, Prng } from '../../src/util/prng.js'
 import { type BenchCase, gpuCases, stepFlops } from './cases.js'
 import { configOf } from './model.js'
-import { median } from './statistics.js'
+import { matmulFlops, medianStepSeconds } from './timed-step.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -59,24 +56,6 @@ function randomModel(shape: BenchCase, engine: Engine, path: string): Model {
   })
 }
 
-/** TFLOP/s of a chain of square products in the engine's precision: its ceiling. */
-async function matmulTeraflops(engine: Engine, size: number): Promise<number> {
-  const random = new Prng(keyOf('gemm'))
-  const data = Float32Array.from({ length: size * size }, () => random.normal() / Math.sqrt(size))
-  const [weight, state] = [0, 1].map(() => new Variable([size, size], 'f32', { kind: 'host', data }, { engine }))
-  const products = 8
-  let x = state!.value
-  for (let i = 0; i < products; i++) x = matmul(x, weight!.value)
-  const program = compile({ outputs: {}, updates: [[state!, x]], engine })
-  const seconds: number[] = []
-  for (let i = 0; i < 8; i++) {
-    const started = performance.now()
-    await program.run()
-    if (i >= 3) seconds.push((performance.now() - started) / 1000)
-  }
-  return (products * 2 * size ** 3) / median(seconds) / 1e12
-}
-
 /** What is in use on the first GPU, as its driver tells. */
 function deviceBytes(): number {
   const args = ['--query-gpu=memory.used', '--format=csv,noheader,nounits']
@@ -91,30 +70,9 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'llama-pro-gpu-'))
   try {
     const model = randomModel(shape, engine, join(folder, 'weights'))
-    const trained = [...model.parameters.keys()].filter(
-      path => shape.trained === null || shape.trained.includes(layerOf(path) ?? -1),
-    )
-    const step = new TrainStep(model, trained, {
-      microBatch: shape.batch,
-      seqLen: shape.seqLen,
-      gradAccumSteps: 1,
-      optimizer: { betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1, clipNorm: 1 },
-      rematBlocks: false,
-    })
-    await step.load()
-    const random = new Prng(keyOf('bench'))
-    const ids = () => Int32Array.from({ length: shape.batch * shape.seqLen }, () => random.below(shape.vocabSize))
-    const seconds: number[] = []
-    for (let i = 0; i < warmup + steps; i++) {
-      const batch = { inputIds: ids(), targets: ids() }
-      const started = performance.now()
-      const { lossNats } = await step.run([batch], 1e-4, i + 1)
-      if (!Number.isFinite(lossNats)) throw new Error(`the loss of step ${i + 1} is ${lossNats}`)
-      if (i >= warmup) seconds.push((performance.now() - started) / 1000)
-    }
+    const medianSeconds = await medianStepSeconds(model, shape, { steps, warmup })
     const held = values.device.startsWith('torch:cuda') || values.device === 'webgpu' ? deviceBytes() : null
-    const peak = await matmulTeraflops(engine, shape.hiddenSize >= 512 ? 4096 : 256)
-    const medianSeconds = median(seconds)
+    const peak = (await matmulFlops(engine, shape.hiddenSize >= 512 ? 4096 : 256)) / 1e12
     const teraflops = stepFlops(shape) / medianSeconds / 1e12
     const figures = { medianSeconds, teraflops, matmulTeraflops: peak, shareOfMatmul: teraflops / peak }
     const result = { version: engine.description, ...figures, ...(held === null ? {} : { deviceBytes: held }) }
