@@ -4,8 +4,6 @@ import { exitCodes } from './exit-codes.js'
 import type { CliIo } from './output.js'
 import { makeStyle, wantsColor } from './style.js'
 
-export { exitCodes }
-
 /** Codes of errors that are about what was asked for, not about what happened: a wrong option value, plan or recipe. */
 const usageCodes = new Set([
   'USAGE',

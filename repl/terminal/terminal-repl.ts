@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import type { Lab } from '../../src/index.js'
 import { exitCodes } from '../cli/exit-codes.js'
 import { wantsColor } from '../cli/style.js'
@@ -15,23 +14,22 @@ import {
   suggestionOf,
   visibleText,
 } from '../editor/prompt.js'
-import { textWidth } from '../editor/width.js'
-import { printableLine } from '../session/output-lines.js'
 import type { ReplSession, SessionEvents } from '../session/repl-session.js'
 import { highlight } from '../ui/highlight.js'
 import type { InkRenderer } from '../ui/ink-renderer.js'
 import { type Look, makeLook } from '../ui/look.js'
 import { frameOf, type View } from '../ui/view.js'
 import { describeSession } from './describe-session.js'
-import { editInEditor } from './external-editor.js'
 import { followLab } from './follow-lab.js'
 import { guardTerminal, refreshSize, terminalOf } from './guard-terminal.js'
+import { LentTerminal } from './lent-terminal.js'
 import { type Heavy, loadHeavy } from './load-heavy.js'
 import { loadInk } from './load-ink.js'
 import { inputLabel, paintPrint } from './paint-print.js'
+import { Questions } from './questions.js'
 import { Screen } from './screen.js'
 import type { StepWalk } from './step-walk.js'
-import type { Question, TerminalOptions } from './terminal-types.js'
+import type { TerminalOptions } from './terminal-types.js'
 import { TtyInput } from './tty-input.js'
 
 /** Milliseconds: an escape character alone is the key after this; loading waits for a pause in typing; redraws while a run goes on. */
@@ -64,8 +62,7 @@ export class TerminalRepl {
   #described: string | null = null
   #unfinished = ''
   #running: { text: string; since: number; waiting: number } | null = null
-  /** The first is shown; the others wait for its answer. */
-  #questions: Question[] = []
+  readonly #questions: Questions
   #steps: StepWalk | null = null
   #heavy: Heavy | null = null
   #session: Promise<ReplSession> | null = null
@@ -77,11 +74,7 @@ export class TerminalRepl {
   #lastKeyAt = 0
   #escapeTimer: NodeJS.Timeout | undefined
   #redrawTimer: NodeJS.Timeout | undefined
-  /** Whether another program has the terminal. */
-  #isLent = false
-  #edited: Promise<unknown> = Promise.resolve()
-  /** Ends the editor. */
-  readonly #left = new AbortController()
+  readonly #lent: LentTerminal
   #isLeaving = false
   #hasLeft = false
   #leaveAsked = false
@@ -97,6 +90,18 @@ export class TerminalRepl {
       onEnd: () => this.#lose(),
       // what is being ended keeps this thread busy too, and Ctrl-C is not for it
       keepsEveryKey: () => this.#isLeaving,
+    })
+    this.#lent = new LentTerminal({
+      input: this.#input,
+      screen: this.#screen,
+      onLend: () => this.#flushPrinted(),
+      onBack: () => this.#draw(),
+    })
+    this.#questions = new Questions({
+      columns: () => this.#screen.columns,
+      print: text => this.#print(text),
+      onShown: () => this.#schedule(),
+      onCancel: () => this.#live?.interrupt(),
     })
   }
 
@@ -156,7 +161,7 @@ export class TerminalRepl {
     const session = await ReplSession.open({
       cwd,
       events,
-      edit: text => this.#edit(text),
+      edit: text => this.#lent.edit(text),
       canWalk: true,
       size: () => ({ columns: this.#screen.columns - 1, rows: this.#screen.rows, color: this.#color }),
       doctor: signal => doctorText(signal, { threads }),
@@ -184,10 +189,7 @@ export class TerminalRepl {
       if (text !== null) this.#tick()
       this.#schedule()
     })
-    events.on('question', ({ prompt, isPassword, answer }) => {
-      this.#questions.push({ label: prompt, isPassword, answer, state: emptyPrompt })
-      if (this.#questions.length === 1) this.#ask()
-    })
+    events.on('question', question => this.#questions.add(question))
     events.on('steps', event => this.#openSteps(event))
     events.on('prompt', ({ text }) => {
       this.#setPrompt(text)
@@ -261,14 +263,14 @@ export class TerminalRepl {
       if (!this.#steps.press(key)) this.#steps = null
       return
     }
-    const [question] = this.#questions
+    const question = this.#questions.first
     const before = question ? question.state : this.#prompt
     const { state, effect } = pressKey(before, key, question ? noWorld : this.#world())
     if (state.buffer.text !== before.buffer.text) this.#about = ''
     if (question) question.state = state
     else this.#prompt = state
     if (effect === null) return
-    if (question) this.#answer(question, effect)
+    if (question) this.#questions.do(question, effect)
     else this.#do(effect)
   }
 
@@ -279,30 +281,6 @@ export class TerminalRepl {
       offer: this.#offer,
       isComplete: text => isCommandLine(text) || (session ? session.isComplete(text) : looksComplete(text)),
     }
-  }
-
-  #answer(question: Question, effect: PromptEffect): void {
-    if (effect.kind === 'submit' || effect.kind === 'leave') {
-      this.#questions.shift()
-      const text = effect.kind === 'submit' ? effect.text : ''
-      this.#print(question.label + (question.isPassword ? '' : text))
-      question.answer(text)
-      this.#ask()
-    } else if (effect.kind === 'cancel') {
-      this.#questions = []
-      this.#live?.interrupt()
-    }
-  }
-
-  /** Shows the first question: what of its label has no room before the answer stands above it. */
-  #ask(): void {
-    const [question] = this.#questions
-    if (!question) return
-    const lines = question.label.split('\n').map(printableLine)
-    const isShort = textWidth(lines.at(-1)!) <= this.#screen.columns / 2
-    question.label = isShort ? lines.pop()! : '> '
-    if (lines.length > 0) this.#print(lines.join('\n'))
-    this.#schedule()
   }
 
   #do(effect: PromptEffect): void {
@@ -332,7 +310,7 @@ export class TerminalRepl {
         void this.#editPrompt()
         break
       case 'suspend':
-        void this.#suspend()
+        void this.#lent.suspend()
         break
     }
   }
@@ -397,42 +375,13 @@ export class TerminalRepl {
     this.#prompt = { ...emptyPrompt, buffer: withText(this.#prompt.buffer, visibleText(text).trimEnd()) }
   }
 
-  /** One editor after the other; what is printed meanwhile waits, what trains goes on. */
-  #edit(text: string): Promise<string | null> {
-    const edited = this.#edited.then(() => this.#editNow(text))
-    this.#edited = edited.catch(() => {})
-    return edited
-  }
-
-  async #editNow(text: string): Promise<string | null> {
-    this.#flushPrinted()
-    this.#screen.close()
-    this.#isLent = true
-    try {
-      return await this.#input.lend(() => editInEditor(text, { env: process.env, signal: this.#left.signal }))
-    } finally {
-      this.#isLent = false
-      this.#screen.open()
-      this.#draw()
-    }
-  }
-
   async #editPrompt(): Promise<void> {
     try {
-      const text = await this.#edit(this.#prompt.buffer.text)
+      const text = await this.#lent.edit(this.#prompt.buffer.text)
       if (text !== null) this.#setPrompt(text)
     } catch (error) {
       this.#hint = (error as Error).message
     }
-    this.#draw()
-  }
-
-  /** Ctrl-Z: back to the shell until it says `fg`. */
-  async #suspend(): Promise<void> {
-    this.#screen.close()
-    // by another program: Node takes a signal to itself for its end, and shuts its inspector down, which cells run under
-    await this.#input.lend(() => spawnSync('kill', ['-s', 'TSTP', '0']))
-    this.#screen.open()
     this.#draw()
   }
 
@@ -441,12 +390,12 @@ export class TerminalRepl {
   async #leave(exitCode: number): Promise<void> {
     if (this.#isLeaving) return
     this.#isLeaving = true
-    this.#left.abort()
+    const edited = this.#lent.end()
     const run = this.#live?.lab.run
     this.#hint = `${run && !run.isOver ? 'stopping the run: a checkpoint is written' : 'closing'} ... Ctrl-C leaves at once`
     this.#draw()
     clearTimeout(this.#redrawTimer)
-    await Promise.all([this.#live?.dispose(), this.#edited])
+    await Promise.all([this.#live?.dispose(), edited])
     if (this.#hasLeft) return
     this.#close()
     await this.#input.dispose()
@@ -512,7 +461,7 @@ export class TerminalRepl {
   }
 
   #flushPrinted(): void {
-    if (this.#printed.length === 0 || this.#isLent) return
+    if (this.#printed.length === 0 || this.#lent.isEdited) return
     this.#screen.print(this.#printed.splice(0).join('\n'))
   }
 
@@ -531,7 +480,7 @@ export class TerminalRepl {
 
   #view(): View {
     const { columns, rows } = this.#screen
-    const [question] = this.#questions
+    const question = this.#questions.first
     const state = question?.state ?? this.#prompt
     const { buffer, menu, search } = state
     const text = question?.isPassword ? '*'.repeat(buffer.text.length) : buffer.text

@@ -1,4 +1,3 @@
-import type { PromptState } from '../editor/prompt.js'
 import type { TypedHistory } from './history-file.js'
 
 export interface TerminalOptions {
@@ -8,12 +7,4 @@ export interface TerminalOptions {
   offer: string
   device?: string
   threads?: number
-}
-
-/** What a cell asks, and what has been typed in answer. */
-export interface Question {
-  label: string
-  isPassword: boolean
-  answer: (text: string) => void
-  state: PromptState
 }

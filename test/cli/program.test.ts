@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
-import { exitCodes, failureOf } from '../../repl/cli/exit.js'
+import { failureOf } from '../../repl/cli/exit.js'
+import { exitCodes } from '../../repl/cli/exit-codes.js'
 import { LabError } from '../../src/index.js'
 import { cli, cliJson, cliWith } from './harness.js'
 

@@ -22,7 +22,7 @@ import {
   tensor,
 } from '../../../src/index.js'
 import type { CommandContext } from '../context.js'
-import { exitCodes } from '../exit.js'
+import { exitCodes } from '../exit-codes.js'
 import type { Output } from '../output.js'
 import { padVisible } from '../style.js'
 import { pairs } from '../text.js'

@@ -10,7 +10,7 @@ import {
 } from '../../../src/index.js'
 import { addTrainingOptions, runSettings, type TrainingOptions } from '../arguments.js'
 import type { CommandContext } from '../context.js'
-import { exitCodes } from '../exit.js'
+import { exitCodes } from '../exit-codes.js'
 import { modelDirectory } from '../models.js'
 import type { Output } from '../output.js'
 import { pairs } from '../text.js'
