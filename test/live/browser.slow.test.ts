@@ -75,7 +75,8 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     await running
     expect(drawn.length).toBeGreaterThan(2)
     await untilState(page, state => state.runs?.[0]?.status === 'done')
-    expect((await drawnX(page, 'forgetting')).at(-1)).toBe(800)
+    // it is drawn a moment after what it shows has come
+    await expect.poll(async () => (await drawnX(page, 'forgetting')).at(-1)).toBe(800)
     await page.locator('[data-figure="layer-map"]').scrollIntoViewIfNeeded()
     await page.waitForSelector('[data-figure="layer-map"] .js-plotly-plot, [data-figure="layer-map"] .main-svg')
     expect(troubles).toEqual([])
