@@ -1,7 +1,8 @@
 /** Columns that text takes on a terminal. */
 
+/** Latin letters, and what lines, bars and curves are drawn of: a column for each. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a text of printable ASCII is as wide as it is long
-const ascii = /^[\u0000-\u007e]*$/
+const simple = /^[\u0000-\u007e\u00c0-\u024f\u2500-\u259f\u25cb-\u25cf\u2800-\u28ff]*$/
 const wide =
   /^(?:\p{Emoji_Presentation}|.\ufe0f|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}])/u
 const invisible = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u
@@ -12,12 +13,12 @@ const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
 /** The characters of a text as a reader sees them. */
 export function graphemes(text: string): string[] {
-  return ascii.test(text) ? [...text] : Array.from(segmenter.segment(text), part => part.segment)
+  return simple.test(text) ? [...text] : Array.from(segmenter.segment(text), part => part.segment)
 }
 
 /** Columns of one character as a reader sees it. */
 export function graphemeWidth(grapheme: string): number {
-  if (ascii.test(grapheme)) return grapheme.length
+  if (simple.test(grapheme)) return grapheme.length
   if (wide.test(grapheme)) return 2
   return invisible.test(grapheme) ? 0 : 1
 }
@@ -25,7 +26,7 @@ export function graphemeWidth(grapheme: string): number {
 /** Columns of a text without line breaks; escape sequences take none. */
 export function textWidth(text: string): number {
   const plain = text.replace(escapes, '')
-  if (ascii.test(plain)) return plain.length
+  if (simple.test(plain)) return plain.length
   return graphemes(plain).reduce((sum, one) => sum + graphemeWidth(one), 0)
 }
 

@@ -124,7 +124,7 @@ export class TerminalRepl {
     this.#screen.open()
     this.#screen.print(banner)
     this.#draw()
-    this.#ink = await loadInk(this.#view())
+    this.#ink = await loadInk()
     this.#schedule()
     void this.#loadWhenIdle()
     return ended
@@ -471,8 +471,8 @@ export class TerminalRepl {
       refreshSize(process.stdout)
       this.#flushPrinted()
       const view = this.#view()
-      const frame = frameOf(view)
-      this.#screen.draw(this.#ink ? { lines: this.#ink.lines(view), cursor: frame.cursor } : frame)
+      const { lines, cursor } = frameOf(view)
+      this.#screen.draw({ lines: this.#ink?.lines(lines, view) ?? lines, cursor })
     } catch (error) {
       this.#fail(error)
     }

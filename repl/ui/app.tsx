@@ -1,9 +1,8 @@
-/** The screen as Ink components. */
+/** Lines of the screen as an Ink component. */
 import { Box, Text } from 'ink'
-import { framePartsOf, type View } from './view.js'
 
 /** Lines that already fit the width. An empty one is a blank, because Ink gives no height to nothing. */
-function Lines({ lines }: { lines: readonly string[] }) {
+export function App({ lines }: { lines: readonly string[] }) {
   return (
     <Box flexDirection="column">
       {lines.map((line, row) => (
@@ -12,22 +11,6 @@ function Lines({ lines }: { lines: readonly string[] }) {
           {line === '' ? ' ' : line}
         </Text>
       ))}
-    </Box>
-  )
-}
-
-/** The live part of the screen, from the run at the top to the status line. */
-export function App({ view }: { view: View }) {
-  const { panel, steps, unfinished, prompt, menu, about, status } = framePartsOf(view)
-  return (
-    <Box flexDirection="column">
-      <Lines lines={panel} />
-      <Lines lines={steps} />
-      <Lines lines={unfinished} />
-      <Lines lines={prompt.lines} />
-      <Lines lines={menu} />
-      <Lines lines={about} />
-      <Lines lines={status} />
     </Box>
   )
 }

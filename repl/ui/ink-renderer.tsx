@@ -1,8 +1,12 @@
-/** Ink as a function from a view to the lines of a frame. */
+/** Ink as a function from the lines of a frame to the same lines laid out. */
 import { EventEmitter } from 'node:events'
 import { render } from 'ink'
 import { App } from './app.js'
-import type { View } from './view.js'
+
+export interface Size {
+  columns: number
+  rows: number
+}
 
 /** Where Ink writes: in its debug mode every write is a whole frame. */
 class FrameStream extends EventEmitter {
@@ -17,28 +21,35 @@ class FrameStream extends EventEmitter {
   }
 }
 
-/** Lays a view out. Rendering is synchronous: the lines are those of this view. */
+/** Lays lines out. Rendering is synchronous: what comes back is of these lines. */
 export interface InkRenderer {
-  lines(view: View): string[]
+  lines(frame: readonly string[], size: Size): string[]
   close(): void
 }
 
-export function createInkRenderer(first: View): InkRenderer {
+export function createInkRenderer(): InkRenderer {
   const stream = new FrameStream()
-  const resize = ({ columns, rows }: View) => Object.assign(stream, { columns, rows })
-  resize(first)
-  const instance = render(<App view={first} />, {
+  const instance = render(<App lines={[]} />, {
     stdout: stream as unknown as NodeJS.WriteStream,
     stdin: new EventEmitter() as unknown as NodeJS.ReadStream,
     debug: true,
     exitOnCtrlC: false,
     patchConsole: false,
   })
+  /** Lines of the frame before. Ink takes every character of what it is given apart, so it is given only what has changed. */
+  let known = new Map<string, string>()
   return {
-    lines(view) {
-      resize(view)
-      instance.rerender(<App view={view} />)
-      return stream.frame.split('\n')
+    lines(frame, { columns, rows }) {
+      if (columns !== stream.columns) known.clear()
+      Object.assign(stream, { columns, rows })
+      const changed = [...new Set(frame.filter(line => !known.has(line)))]
+      if (changed.length > 0) {
+        instance.rerender(<App lines={changed} />)
+        const laidOut = stream.frame.split('\n')
+        for (const [row, line] of changed.entries()) known.set(line, laidOut[row] ?? '')
+      }
+      known = new Map(frame.map(line => [line, known.get(line)!]))
+      return frame.map(line => known.get(line)!)
     },
     close: () => instance.unmount(),
   }

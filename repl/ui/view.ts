@@ -3,7 +3,7 @@ import type { Menu } from '../editor/completion-menu.js'
 import { textWidth } from '../editor/width.js'
 import type { Span } from './highlight.js'
 import type { Look } from './look.js'
-import { type PromptLines, promptLines } from './prompt-lines.js'
+import { promptLines } from './prompt-lines.js'
 import { type NumberFormats, type RunState, runPanel } from './run-panel.js'
 
 export interface StepView {
@@ -40,22 +40,14 @@ export interface View {
   steps: StepView | null
 }
 
-/** The parts of a frame, each a list of lines that fit the width. */
-export interface FrameParts {
-  panel: string[]
-  steps: string[]
-  unfinished: string[]
-  prompt: PromptLines
-  menu: string[]
-  about: string[]
-  status: string[]
-}
-
 const menuLines = 6
 const aboutLines = 4
 
-/** Shares the terminal's lines among the parts: the prompt first, then what helps to type, then the run. */
-export function framePartsOf(view: View): FrameParts {
+/**
+ * All lines of a frame, and the cursor in it. The parts share the terminal's lines: the prompt first, then what helps to type,
+ * then the run; each is a list of lines that fit the width.
+ */
+export function frameOf(view: View): { lines: string[]; cursor: { x: number; y: number } | null } {
   // one line is left free: a frame as tall as the terminal would scroll
   let room = view.rows - 1
   const take = (lines: string[]) => {
@@ -73,7 +65,9 @@ export function framePartsOf(view: View): FrameParts {
   const about = take(aboutTexts(view))
   const unfinished = take(view.unfinished === '' ? [] : [cut(view.unfinished, columns - 1)])
   const panel = take(panelLines(view, room))
-  return { panel, steps, unfinished, prompt, menu, about, status }
+  const above = [...panel, ...steps, ...unfinished]
+  const lines = [...above, ...prompt.lines, ...menu, ...about, ...status]
+  return { lines, cursor: view.steps ? null : { x: prompt.cursor.x, y: above.length + prompt.cursor.y } }
 }
 
 /** A text with colours, cut to a number of columns. */
@@ -140,12 +134,4 @@ function statusLine(view: View): string {
   const keys = 'Tab complete  Ctrl-R search  :help'
   const gap = columns - 1 - textWidth(session) - keys.length
   return look.dim(gap > 1 ? `${session}${' '.repeat(gap)}${keys}` : cut(session, columns - 1))
-}
-
-/** All lines of a frame, and the cursor in it. */
-export function frameOf(view: View): { lines: string[]; cursor: { x: number; y: number } | null } {
-  const { panel, steps, unfinished, prompt, menu, about, status } = framePartsOf(view)
-  const above = panel.length + steps.length + unfinished.length
-  const lines = [...panel, ...steps, ...unfinished, ...prompt.lines, ...menu, ...about, ...status]
-  return { lines, cursor: view.steps ? null : { x: prompt.cursor.x, y: above + prompt.cursor.y } }
 }

@@ -107,7 +107,7 @@ async function frameCost(): Promise<{ medianSeconds: number; medianBytes: number
   // the build, and React as the program loads it
   process.env['NODE_ENV'] = 'production'
   const built = join(mainFile, '..', '..', 'ui', 'ink-renderer.js')
-  const { createInkRenderer } = (await import(built)) as { createInkRenderer: (first: View) => InkRenderer }
+  const { createInkRenderer } = (await import(built)) as { createInkRenderer: () => InkRenderer }
   const ts = loadCompiler()
   const shownRecords: MetricRecord[] = []
   const all = records(150)
@@ -139,7 +139,7 @@ async function frameCost(): Promise<{ medianSeconds: number; medianBytes: number
   }
   let bytes = 0
   const screen = new Screen({ write: text => (bytes += Buffer.byteLength(text)), columns: 100, rows: 40 })
-  const ink = createInkRenderer(view(1))
+  const ink = createInkRenderer()
   screen.open()
   const frames = Array.from({ length: 150 }, (_, i) => {
     while (shownRecords.length < all.length && all[shownRecords.length]!.step <= i + 1)
@@ -147,7 +147,8 @@ async function frameCost(): Promise<{ medianSeconds: number; medianBytes: number
     bytes = 0
     const began = performance.now()
     const shown = view(i + 1)
-    screen.draw({ lines: ink.lines(shown), cursor: frameOf(shown).cursor })
+    const { lines, cursor } = frameOf(shown)
+    screen.draw({ lines: ink.lines(lines, shown), cursor })
     return { seconds: (performance.now() - began) / 1000, bytes }
   }).slice(20)
   ink.close()

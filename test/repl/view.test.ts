@@ -85,7 +85,7 @@ const long = Array.from({ length: 60 }, (_, i) => `const variable${i} = ${'1 + '
 
 afterEach(cleanup)
 
-const frameFor = (view: View) => render(createElement(App, { view }))
+const frameFor = (view: View) => render(createElement(App, { lines: frameOf(view).lines }))
 
 describe('the screen', () => {
   it('shows prompt and status', () => {
@@ -186,10 +186,14 @@ describe('the screen', () => {
       base,
       { ...base, run, columns: 100, rows: 40 },
       { ...base, menu, about: 'f(x: number)', hint: 'said' },
+      { ...base, menu, about: 'f(x: number)', hint: 'said', columns: 40 },
+      { ...base, prompt: { ...base.prompt, text: 'a\n\n\na\n\nb', cursor: 0 } },
     ]
-    const renderer = createInkRenderer(base)
-    for (const view of views)
-      expect(renderer.lines(view).map(line => line.trimEnd())).toEqual(frameOf(view).lines.map(line => line.trimEnd()))
+    const renderer = createInkRenderer()
+    for (const view of [...views, ...views, ...views.reverse()]) {
+      const { lines } = frameOf(view)
+      expect(renderer.lines(lines, view).map(line => line.trimEnd())).toEqual(lines.map(line => line.trimEnd()))
+    }
     renderer.close()
   })
 

@@ -14,7 +14,7 @@ it.each([
   ['🇩🇪', 2],
   ['1\ufe0f\u20e3', 2],
   ['❤\ufe0f', 2],
-  ['⣿█─', 3],
+  ['●⣿█─é', 5],
   ['\u001b[31mred\u001b[39m', 3],
 ])('%s takes %i columns', (text, columns) => expect(textWidth(text)).toBe(columns))
 
