@@ -6,6 +6,7 @@ import { exitCodes } from './cli/exit-codes.js'
 import type { Stream } from './cli/output.js'
 import { isCommandLine } from './commands/command-line.js'
 import { doctorText } from './doctor-text.js'
+import { setEcho } from './echo.js'
 import { hasTerminal, InterruptRelay } from './interrupt-relay.js'
 import { LineQueue } from './line-queue.js'
 import { surviveLostTerminal } from './lost-terminal.js'
@@ -93,18 +94,43 @@ export async function runPlain(options: PlainOptions): Promise<number> {
   return isGood || isTyped ? exitCodes.done : exitCodes.failed
 }
 
-/** The next line answers the cell that asks; one that was interrupted meanwhile gets none. */
-function answerQuestions(events: Emitter<SessionEvents>, lines: LineQueue, { stdout }: PlainOptions): void {
+/**
+ * The next line answers the cell that asks; one that was interrupted meanwhile gets none. The answer to a question for a password is not
+ * shown while it is typed.
+ */
+function answerQuestions(
+  events: Emitter<SessionEvents>,
+  lines: LineQueue,
+  { stdin, stdout, stderr }: PlainOptions,
+): void {
   let cell = 0
   let before: Promise<void> = Promise.resolve()
-  events.on('running', () => void cell++)
-  events.on('question', ({ prompt, answer }) => {
+  let isHidden = false
+  const hide = () => {
+    isHidden = setEcho(false)
+    if (!isHidden) stderr.write('(what is typed can be seen: there is no stty) ')
+  }
+  const show = () => {
+    if (isHidden) setEcho(true)
+    isHidden = false
+  }
+  process.once('exit', show)
+  events.on('running', () => {
+    cell++
+    show()
+  })
+  events.on('question', ({ prompt, isPassword, answer }) => {
     const asking = cell
     before = before.then(async () => {
       if (asking !== cell) return
       stdout.write(prompt)
+      if (isPassword && stdin.isTTY) hide()
       await lines.ready()
-      if (asking === cell) answer((await lines.next()) ?? '')
+      if (asking !== cell) return
+      // the end of the line was not shown either
+      if (isHidden) stdout.write('\n')
+      show()
+      answer((await lines.next()) ?? '')
     })
   })
 }

@@ -32,7 +32,7 @@ export interface ArgumentSpec {
 }
 
 export interface OptionSpec {
-  kind: 'integer' | 'number' | 'text' | 'path' | 'layers' | 'choice'
+  kind: 'integer' | 'number' | 'numbers' | 'text' | 'path' | 'layers' | 'choice'
   choices?: readonly string[]
   about: string
 }
@@ -184,6 +184,11 @@ function optionValue(command: Command, name: string, text: string): OptionValue 
   if (spec.kind === 'layers') {
     if (!/^\d+(,\d+)*$/.test(text)) fail('block indices with commas between them, such as 2,5,8')
     return text.split(',').map(Number)
+  }
+  if (spec.kind === 'numbers') {
+    const numbers = text.split(',').map(part => (part.trim() === '' ? Number.NaN : Number(part)))
+    if (!numbers.every(Number.isFinite)) fail('numbers with commas between them, such as 0.9,0.95')
+    return numbers
   }
   if (spec.kind === 'choice' && !spec.choices!.includes(text))
     throw commandError(

@@ -7,6 +7,7 @@ const number = (about: string): OptionSpec => ({ kind: 'number', about })
 const integer = (about: string): OptionSpec => ({ kind: 'integer', about })
 
 export const recipeOptions: Readonly<Record<string, OptionSpec>> = {
+  'optimizer.betas': { kind: 'numbers', about: 'decays of the two moments of AdamW' },
   'optimizer.eps': number('of AdamW'),
   'optimizer.weightDecay': number('decoupled, times the learning rate'),
   'optimizer.clipNorm': number('largest global norm of the gradient'),

@@ -120,15 +120,22 @@ describe('commands', () => {
         ? Object.keys(value).map(inner => `${key}.${inner}`)
         : [key],
     )
-    const others = 'model method train frozenWeights probes data.sources optimizer.betas'.split(' ')
+    const others = 'model method train frozenWeights probes data.sources'.split(' ')
     const short = ['optimizer.lr', 'data.seqLen', 'batch.microBatch', 'batch.gradAccumSteps']
     const known = Object.keys(commandOf('train').options)
     expect(all.filter(key => ![...known, ...others, ...short].includes(key))).toEqual([])
     for (const [name, { kind, choices }] of Object.entries(recipeOptions)) {
-      const fields = recipeFields({ [name]: choices?.[0] ?? (kind === 'number' ? 0.5 : 2) })
+      const typed = choices?.[0] ?? (kind === 'numbers' ? '0.9,0.95' : kind === 'number' ? '0.5' : '2')
+      const fields = recipeFields(parseArguments(commandOf('train'), `${name}=${typed}`).options)
       const value = { ...minimal, ...fields, data: { ...minimal.data, ...(fields['data'] as object | undefined) } }
       expect(() => parseRecipe(value)).not.toThrow()
     }
+  })
+
+  it('take several numbers where a recipe does', () => {
+    expect(cell(':train optimizer.betas=0.9,0.99')).toContain('[0.9, 0.99]')
+    for (const wrong of ['0.9,', 'a,b', ''])
+      expect(() => cell(`:train optimizer.betas=${wrong}`)).toThrow('expected numbers with commas between them')
   })
 
   it('about a run need one in the right state', () => {

@@ -163,6 +163,29 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
     await terminal.until(/left with 143/)
   })
 
+  it('in plain lines shows no password, and everything again when it is given or not', async () => {
+    const terminal = new Tmux({ cwd, env: { LLAMA_PRO_HISTORY: '' } })
+    open.push(terminal)
+    terminal.type(`node ${mainFile} repl --plain\r`)
+    const ask = async (count: number) => {
+      await terminal.until(new RegExp(`^In \\[${count}\\]:$`, 'm'))
+      terminal.type('(await prompt("secret? ", { password: true })).length\r')
+      await terminal.until(/^secret\?$/m)
+      await sleep(300)
+    }
+    await ask(1)
+    terminal.type('hush-hush\r')
+    await terminal.until(/^Out\[1\]: 9$/m)
+    expect(terminal.capture({ all: true })).not.toContain('hush')
+    terminal.type('40 + 2\r')
+    await terminal.until(/In \[2\]: 40 \+ 2$[\s\S]*Out\[2\]: 42/m)
+    await ask(3)
+    terminal.keys('C-c')
+    await terminal.until(/^In \[4\]:$/m)
+    terminal.type('40 + 3\r')
+    await terminal.until(/In \[4\]: 40 \+ 3$[\s\S]*Out\[4\]: 43/m)
+  })
+
   it('keeps every one of 10,000 lines in the scroll-back, in order', async () => {
     const terminal = await session()
     terminal.type('for (let i = 0; i < 10000; i++) console.log("line", i)\r')

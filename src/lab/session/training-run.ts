@@ -95,7 +95,7 @@ export class TrainingRun implements PromiseLike<RunResult> {
 
   /** Seconds to the end at the pace of the last steps; null before there is one. Probes are not counted. */
   get etaSeconds(): number | null {
-    const recent = this.#trained().slice(-10)
+    const recent = this.#lastTrained(10)
     if (recent.length === 0 || this.isOver) return null
     const perStep = recent.reduce((sum, { tokensPerSec }) => sum + this.#tokensPerStep() / tokensPerSec, 0)
     return (perStep / recent.length) * (this.steps - this.step)
@@ -130,7 +130,7 @@ export class TrainingRun implements PromiseLike<RunResult> {
 
   /** `step 12/40  loss 3.21  2,310 tokens/s  0:41 left | general +0.031 code -0.520`; deltas in nats/token. */
   statusLine(): string {
-    const last = this.#trained().at(-1)
+    const [last] = this.#lastTrained(1)
     const parts = [`${this.name}: ${this.status}`, `step ${this.step}/${this.steps}`]
     if (last) parts.push(`loss ${last.lossNats.toFixed(3)}`, `${formatCount(Math.round(last.tokensPerSec))} tokens/s`)
     const eta = this.etaSeconds
@@ -164,8 +164,14 @@ export class TrainingRun implements PromiseLike<RunResult> {
     while (this.#paused) await this.#paused.promise
   }
 
-  #trained(): TrainRecord[] {
-    return this.#records.filter(record => record.kind === 'train')
+  /** The records of the newest steps, newest first; read from the end, as a run of a day has a hundred thousand. */
+  #lastTrained(count: number): TrainRecord[] {
+    const last: TrainRecord[] = []
+    for (let i = this.#records.length - 1; i >= 0 && last.length < count; i--) {
+      const record = this.#records[i]!
+      if (record.kind === 'train') last.push(record)
+    }
+    return last
   }
 
   #tokensPerStep(): number {
