@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { TorchEngine } from '../../src/engines/torch/engine.js'
 import { findPython } from '../../src/engines/torch/python.js'
 import '../../src/tensor/fluent.js'
@@ -83,24 +83,60 @@ describeWithPython('the PyTorch process', () => {
     await engine.dispose()
   })
 
-  it('says what it found once it has answered', async () => {
-    const engine = start()
-    await engine.memory()
-    expect(engine.description).toMatch(/^PyTorch \d+\.\d+\S* on cpu, 1 threads, f32, eager$/)
-    await engine.dispose()
-  })
+  describe('that goes on', () => {
+    // one for all of these: importing torch takes seconds
+    let engine: TorchEngine
+    beforeAll(() => {
+      engine = start()
+    })
+    afterAll(() => engine.dispose())
 
-  it('tells what it holds in its own process, beside ours', async () => {
-    const engine = start()
-    const { elsewhere } = await engine.memory()
-    expect(elsewhere).toMatchObject({ name: "PyTorch's" })
-    // torch alone is as large as that
-    expect(elsewhere!.residentBytes).toBeGreaterThan(100e6)
-    const rows = 25_000_000
-    new Variable([rows], 'f32', { kind: 'host', data: ones(rows) }, { engine })
-    const more = (await engine.memory()).elsewhere!.residentBytes
-    expect(more - elsewhere!.residentBytes).toBeGreaterThan(90e6)
-    await engine.dispose()
+    it('says what it found once it has answered', async () => {
+      await engine.memory()
+      expect(engine.description).toMatch(/^PyTorch \d+\.\d+\S* on cpu, 1 threads, f32, eager$/)
+    })
+
+    it('tells what it holds in its own process, beside ours', async () => {
+      const { elsewhere } = await engine.memory()
+      expect(elsewhere).toMatchObject({ name: "PyTorch's" })
+      // torch alone is as large as that
+      expect(elsewhere!.residentBytes).toBeGreaterThan(100e6)
+      const rows = 25_000_000
+      new Variable([rows], 'f32', { kind: 'host', data: ones(rows) }, { engine })
+      const more = (await engine.memory()).elsewhere!.residentBytes
+      expect(more - elsewhere!.residentBytes).toBeGreaterThan(90e6)
+    })
+
+    it('reads ranges of files itself, converting them, and says where one is too short', async () => {
+      const path = join(temporaryDirectory('torch'), 'weights')
+      writeFileSync(path, Uint8Array.of(9, 9, 0x80, 0x3f, 0x20, 0xc0))
+      const file = { kind: 'file', path, byteOffset: 2, byteLength: 4, dtype: 'bf16' } as const
+      const variable = new Variable([2], 'f32', file, { engine })
+      expect(await variable.read()).toEqual(Float32Array.of(1, -2.5))
+      const short = engine.createVariable({ shape: [4], dtype: 'f32' }, { ...file, byteLength: 8 })
+      const message = expect.stringContaining(path)
+      await expect(engine.readVariable(short)).rejects.toMatchObject({ code: 'TRUNCATED', message })
+    })
+
+    it('goes on after a run that failed, with the variables as they were', async () => {
+      const table = new Variable([4, 2], 'f32', { kind: 'host', data: ones(8) }, { engine })
+      const rows = compile({
+        outputs: { y: gather(table.value, input('ids', [1], 'i32')) },
+        updates: [[table, table.value.mul(2)]],
+      })
+      await expect(rows.run({ ids: Int32Array.of(7) })).rejects.toMatchObject({ code: 'ENGINE' })
+      expect((await rows.run({ ids: Int32Array.of(1) })).y).toEqual(Float32Array.of(1, 1))
+      expect(await table.read()).toEqual(new Float32Array(8).fill(2))
+    })
+
+    it('runs out of memory: a typed error with sizes, and it goes on', async () => {
+      const huge = full([1 << 20, 1 << 20], 1).mul(fromHost(ones(1 << 20), [1 << 20], 'f32'))
+      await expect(realize([sum(huge)], { engine })).rejects.toMatchObject({
+        code: 'OUT_OF_MEMORY',
+        message: expect.stringMatching(/4398046511104|4096/),
+      })
+      expect((await realize([sum(fromHost(ones(3), [3], 'f32'))], { engine }))[0]![0]).toBe(3)
+    })
   })
 
   it('refuses a device that is not there', async () => {
@@ -149,32 +185,6 @@ describeWithPython('the PyTorch process', () => {
     expect(filesOf(process.pid)).toEqual([])
   })
 
-  it('reads ranges of files itself, converting them, and says where one is too short', async () => {
-    const engine = start()
-    const path = join(temporaryDirectory('torch'), 'weights')
-    writeFileSync(path, Uint8Array.of(9, 9, 0x80, 0x3f, 0x20, 0xc0))
-    const file = { kind: 'file', path, byteOffset: 2, byteLength: 4, dtype: 'bf16' } as const
-    const variable = new Variable([2], 'f32', file, { engine })
-    expect(await variable.read()).toEqual(Float32Array.of(1, -2.5))
-    const short = engine.createVariable({ shape: [4], dtype: 'f32' }, { ...file, byteLength: 8 })
-    const message = expect.stringContaining(path)
-    await expect(engine.readVariable(short)).rejects.toMatchObject({ code: 'TRUNCATED', message })
-    await engine.dispose()
-  })
-
-  it('goes on after a run that failed, with the variables as they were', async () => {
-    const engine = start()
-    const table = new Variable([4, 2], 'f32', { kind: 'host', data: ones(8) }, { engine })
-    const rows = compile({
-      outputs: { y: gather(table.value, input('ids', [1], 'i32')) },
-      updates: [[table, table.value.mul(2)]],
-    })
-    await expect(rows.run({ ids: Int32Array.of(7) })).rejects.toMatchObject({ code: 'ENGINE' })
-    expect((await rows.run({ ids: Int32Array.of(1) })).y).toEqual(Float32Array.of(1, 1))
-    expect(await table.read()).toEqual(new Float32Array(8).fill(2))
-    await engine.dispose()
-  })
-
   it.skipIf(!hasCompiler)('goes on when torch.compile fails, before anything was written', async () => {
     const path = join(temporaryDirectory('torch'), 'c++')
     // answers what it is asked about itself, and compiles nothing
@@ -194,17 +204,6 @@ describeWithPython('the PyTorch process', () => {
     })
     expect(engine.ended).toBeNull()
     expect((await variable.read()).every(x => x === 1)).toBe(true)
-    await engine.dispose()
-  })
-
-  it('runs out of memory: a typed error with sizes, and it goes on', async () => {
-    const engine = start()
-    const huge = full([1 << 20, 1 << 20], 1).mul(fromHost(ones(1 << 20), [1 << 20], 'f32'))
-    await expect(realize([sum(huge)], { engine })).rejects.toMatchObject({
-      code: 'OUT_OF_MEMORY',
-      message: expect.stringMatching(/4398046511104|4096/),
-    })
-    expect((await realize([sum(fromHost(ones(3), [3], 'f32'))], { engine }))[0]![0]).toBe(3)
     await engine.dispose()
   })
 

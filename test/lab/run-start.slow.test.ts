@@ -61,14 +61,15 @@ describe('a run that is refused before its first step', () => {
 
 it('blocks are computed again where activations would not fit, unless the recipe forbids it', async () => {
   const data = { ...(recipe['data'] as object), seqLen: 64 }
-  const wide = { ...recipe, data, batch: { microBatch: 32 }, steps: 1, probes: [] }
+  const wide = { ...recipe, data, batch: { microBatch: 128 }, steps: 1, probes: [] }
   const model = await writeBase(join(dir, 'wide'), { hiddenSize: 128, layers: 8, heads: 4 })
   const start = async (out: string, changes: Record<string, unknown>, memoryBytes: number) =>
     spawnTrain({ recipe: { ...wide, model, ...changes }, out: join(dir, out), memoryBytes })
   const whole = await start('whole', { remat: 'never' }, 1e12)
-  // less than all activations take, by more than two processes differ in what they hold besides
-  const memoryBytes = whole.result!.memory.needBytes - 60e6
+  // half of what computing them again saves: two processes differ by tens of megabytes in what they hold besides
+  const memoryBytes = whole.result!.memory.needBytes - 140e6
   const auto = await start('auto', {}, memoryBytes)
+  console.log(JSON.stringify(whole.result!.memory), memoryBytes, auto.stderr, auto.result?.memory)
   expect(auto).toMatchObject({ code: 0, result: { status: 'done' } })
   expect(auto.result!.memory.needBytes).toBeLessThan(memoryBytes)
   const never = await start('never', { remat: 'never' }, memoryBytes)

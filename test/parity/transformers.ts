@@ -1,15 +1,11 @@
-/** Parity with Hugging Face transformers: every case of the fixtures folder, with a table of the errors at the end. */
+/** Parity of an engine with Hugging Face transformers: every case of the fixtures folder, with a table of the errors at the end. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { toFloat32, toInt32 } from '../../src/checkpoint/convert.js'
 import { loadModel } from '../../src/checkpoint/load-model.js'
 import { readSafetensors, readTensor, type SafetensorsFile, tensorSource } from '../../src/checkpoint/read.js'
-import { OnnxEngine } from '../../src/engines/onnx/engine.js'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
-import { TorchEngine } from '../../src/engines/torch/engine.js'
-import { SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
-import { webGpuEngine } from '../../src/engines/webgpu/start.js'
 import { expandModel } from '../../src/expansion/expand-model.js'
 import { newLayersOf, planExpansion } from '../../src/expansion/plan.js'
 import { newLayers, readProvenance } from '../../src/expansion/provenance.js'
@@ -25,7 +21,6 @@ import { compile, realize } from '../../src/tensor/program.js'
 import { meanLoss, type StepResult, TrainStep } from '../../src/train/step.js'
 import { formatTable } from '../../src/util/format.js'
 import { Prng } from '../../src/util/prng.js'
-import { pythonFault } from '../support/python.js'
 import { hasShared, shared } from '../support/shared.js'
 
 const root = process.env['LLAMA_PRO_FIXTURES'] ?? (hasShared('fixtures') ? shared('fixtures') : null)
@@ -35,11 +30,6 @@ const cases =
     : readdirSync(root, { withFileTypes: true })
         .filter(entry => entry.isDirectory())
         .map(entry => entry.name)
-
-// whoever names a folder wants the comparison: to pass over everything would look like success
-it.runIf(process.env['LLAMA_PRO_FIXTURES'] !== undefined)('LLAMA_PRO_FIXTURES names a folder with cases', () => {
-  expect(cases, `${root} has no folder of a case`).not.toEqual([])
-})
 
 interface Expected {
   loss: number
@@ -205,10 +195,7 @@ async function noiseOf(model: string, theirs: Theirs): Promise<TrainErrors> {
   return { losses: worst('losses'), norms: worst('norms'), logits: worst('logits'), weights: worst('weights') }
 }
 
-const noSwiftShader =
-  softwareDriver() === null ? `no SwiftShader: install chromium or set ${SOFTWARE_DRIVER_VARIABLE}` : null
-
-interface Compared {
+export interface Compared {
   name: string
   /** Why it cannot run here. */
   fault: string | null
@@ -218,26 +205,14 @@ interface Compared {
    * are others by processor: ten steps of `llama-mha-untied` are 1.6e-4 away on one and 1.4e-3 on another, at a noise of 1.9e-4.
    */
   noiseFactor?: number
-  /** The only cases with generation and training, which take ten seconds a case there (default: all). */
-  wholeCases?: readonly string[]
 }
 
-/** The engines that are compared; tiny models run line by line in PyTorch, as they do for users. */
-const engines: Compared[] = [
-  { name: 'onnx', fault: null, start: () => new OnnxEngine() },
-  { name: 'torch:cpu', fault: pythonFault, start: () => new TorchEngine(), noiseFactor: 10 },
-  {
-    name: 'webgpu:swiftshader',
-    fault: noSwiftShader,
-    start: () => webGpuEngine('webgpu:swiftshader'),
-    wholeCases: ['llama-gqa-tied-sharded'],
-  },
-]
-
-/** Columns of the table that only whole cases fill. */
-const ofWholeCases = ['losses', 'norms', 'trained', 'greedy']
-
-for (const { name: engineName, fault, start, noiseFactor = 3, wholeCases = cases } of engines) {
+/** The tests of every case on one engine. */
+export function describeParity({ name: engineName, fault, start, noiseFactor = 3 }: Compared): void {
+  // whoever names a folder wants the comparison: to pass over everything would look like success
+  it.runIf(process.env['LLAMA_PRO_FIXTURES'] !== undefined)('LLAMA_PRO_FIXTURES names a folder with cases', () => {
+    expect(cases, `${root} has no folder of a case`).not.toEqual([])
+  })
   if (fault !== null) console.log(`Skipped: parity of ${engineName} with transformers. ${fault}`)
   describe.skipIf(cases.length === 0 || fault !== null)(`parity of ${engineName} with transformers`, () => {
     let engine: Engine
@@ -263,7 +238,6 @@ for (const { name: engineName, fault, start, noiseFactor = 3, wholeCases = cases
     })
 
     for (const name of cases) {
-      const isWhole = wholeCases.includes(name)
       describe(name, () => {
         let model: Model
         let theirs: Theirs
@@ -280,8 +254,7 @@ for (const { name: engineName, fault, start, noiseFactor = 3, wholeCases = cases
         })
         afterAll(() => {
           const cells = ['logits', 'hidden', 'loss', 'gradient', 'losses', 'norms', 'trained', 'greedy', 'expansion']
-          const missing = (cell: string) => (!isWhole && ofWholeCases.includes(cell) ? 'not run' : 'FAILED')
-          table.push([name, ...cells.map(cell => row[cell] ?? missing(cell))])
+          table.push([name, ...cells.map(cell => row[cell] ?? 'FAILED')])
           model.dispose()
         })
 
@@ -332,7 +305,7 @@ for (const { name: engineName, fault, start, noiseFactor = 3, wholeCases = cases
           show('gradient', worst)
         })
 
-        it.runIf(isWhole)('greedy generation, with and without the KV cache', async () => {
+        it('greedy generation, with and without the KV cache', async () => {
           const prompt = ids.subarray(0, 8)
           const withCache: number[] = []
           for await (const id of generate(model, prompt, { maxNewTokens: 16, stopIds: [] })) withCache.push(id)
@@ -364,7 +337,7 @@ for (const { name: engineName, fault, start, noiseFactor = 3, wholeCases = cases
           row['expansion'] = 'equal'
         })
 
-        it.runIf(isWhole)('ten AdamW steps of the 2x1 expansion', async () => {
+        it('ten AdamW steps of the 2x1 expansion', async () => {
           const ours = await tenSteps(model, theirs)
           const errors = await trainErrors(ours, theirs)
           show('losses', errors.losses)
