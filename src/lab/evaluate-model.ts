@@ -11,11 +11,19 @@ import { createEngine, type EngineOptions } from './engines.js'
 import { openDataset } from './open-dataset.js'
 import { resolveModelDir } from './resolve-model.js'
 
+/** A held-out set under a name: a manifest, a data file or a glob. */
+export interface ProbePath {
+  name: string
+  path: string
+  /** Only the beginnings of documents (default: all of them). */
+  maxDocumentBytes?: number
+}
+
 export interface EvaluateOptions extends EngineOptions {
   /** Directory or `hf://` address. */
   model: string
-  /** What to score: a manifest, a data file or a glob, each under a name. */
-  probes: readonly { name: string; path: string }[]
+  /** What to score. */
+  probes: readonly ProbePath[]
   /** Scored tokens a probe at most (default: all). */
   maxTokens?: number
   /** Tokens a row (default 256, or the model's context when shorter; never more than that). */
@@ -100,7 +108,7 @@ export function evaluationText(evaluations: readonly Evaluation[]): string {
 
 /** Opens held-out sets by their paths. @throws the signal's reason when aborted */
 export async function openProbes(
-  wanted: readonly { name: string; path: string }[],
+  wanted: readonly ProbePath[],
   options: { tokenizer: Tokenizer; maxTokens: number; seqLen: number; signal?: AbortSignal | undefined },
 ): Promise<Probe[]> {
   const { tokenizer, maxTokens, seqLen, signal } = options
@@ -110,9 +118,9 @@ export async function openProbes(
     signal?.throwIfAborted()
     return tokenizer.encodeBatch(texts)
   }
-  const open = async ({ name, path }: { name: string; path: string }) => {
-    const manifest = await openDataset(path, { name, remote })
-    return openProbe({ name, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
+  const open = async ({ path, ...probe }: ProbePath) => {
+    const manifest = await openDataset(path, { name: probe.name, remote })
+    return openProbe({ ...probe, manifest, maxTokens, seqLen, tokenize, bosTokenId, eosTokenId })
   }
   try {
     return await Promise.all(wanted.map(open))

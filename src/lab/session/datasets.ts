@@ -25,12 +25,12 @@ export const demoSources = [
   { manifest: 'demo/math', weight: 1 },
 ] as const
 
-/** Held-out sets of the demo; readable by any model. */
-export const demoProbes = {
-  general: 'demo/general',
-  code: 'demo/code-validation',
-  math: 'demo/math-validation',
-} as const
+/** Held-out sets of the demo as its recipes have them: beginnings, so that many documents are heard. Readable by any model. */
+export const demoProbes = [
+  { name: 'general', manifest: 'demo/general', maxDocumentBytes: 768 },
+  { name: 'code', manifest: 'demo/code-validation', maxDocumentBytes: 1024 },
+  { name: 'math', manifest: 'demo/math-validation' },
+] as const
 
 /**
  * The path or address of a dataset: that of a known name, else a manifest, data file, glob or `hf://` address.

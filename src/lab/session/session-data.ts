@@ -1,5 +1,6 @@
 import { LabError } from '../../util/errors.js'
 import { formatTable } from '../../util/format.js'
+import type { ProbePath } from '../evaluate-model.js'
 import { datasetPath, demoProbes, demoSources } from './datasets.js'
 import { readable } from './readable.js'
 import type { ProbeSpec, SourceSpec } from './session-recipe.js'
@@ -14,7 +15,7 @@ const PROBE_TOKENS = 4096
 export class SessionData {
   readonly #cwd: string
   #sources: readonly SourceSpec[] = []
-  #probes: readonly ProbeSpec[] = Object.entries(demoProbes).map(([name, manifest]) => ({ name, manifest }))
+  #probes: readonly ProbeSpec[] = demoProbes.map(probe => ({ ...probe }))
 
   constructor(cwd: string) {
     this.#cwd = cwd
@@ -35,7 +36,7 @@ export class SessionData {
 
   /** @throws LabError DATASET for a name that is none */
   setProbes(probes: Readonly<Record<string, string>>): void {
-    const specs = Object.entries(probes).map(([name, manifest]) => ({ name, manifest }))
+    const specs = specsOf(probes)
     for (const { manifest } of specs) datasetPath(manifest, this.#cwd)
     this.#probes = specs
   }
@@ -66,8 +67,12 @@ export class SessionData {
   }
 
   /** Where the given held-out sets are, or those that are set. */
-  probePaths(probes?: Readonly<Record<string, string>>): { name: string; path: string }[] {
-    const wanted = probes ? Object.entries(probes) : this.#probes.map(({ name, manifest }) => [name, manifest] as const)
-    return wanted.map(([name, manifest]) => ({ name, path: datasetPath(manifest, this.#cwd) }))
+  probePaths(probes?: Readonly<Record<string, string>>): ProbePath[] {
+    const wanted = probes ? specsOf(probes) : this.#probes
+    return wanted.map(({ manifest, ...probe }) => ({ ...probe, path: datasetPath(manifest, this.#cwd) }))
   }
+}
+
+function specsOf(probes: Readonly<Record<string, string>>): ProbeSpec[] {
+  return Object.entries(probes).map(([name, manifest]) => ({ name, manifest }))
 }

@@ -38,6 +38,8 @@ export interface ProbeSpec {
   name: string
   manifest: string
   maxTokens?: number
+  /** Only the beginnings of documents (default: all of them). */
+  maxDocumentBytes?: number
 }
 
 export interface SessionRecipeParts {
