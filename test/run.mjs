@@ -93,7 +93,7 @@ if (!isFast)
     ...['src', 'repl', 'kernel'].filter(folder => existsSync(folder)),
   ])
 runCheck('types', [bin('typescript', 'bin', 'tsc'), '-p', 'test/tsconfig.json'])
-for (const project of isFast ? ['fast'] : ['fast', 'slow', 'alone', 'parity']) runSuite(project)
+for (const project of isFast ? ['fast'] : ['fast', 'slow', 'light', 'alone', 'parity']) runSuite(project)
 rmSync(reports, { recursive: true, force: true })
 if (retried.length > 0) console.log(`\n== passed only when tried again\n${retried.join('\n\n')}`)
 if (failures.length > 0) console.log(`\n== failed\n${failures.join('\n\n')}`)

@@ -3,23 +3,27 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take minutes are begun first, so that the suite does not end with one of them alone. */
-const longest = [/notebooks\.slow/, /process\.slow/, /torch[^/]*\.slow/, /resume\.slow/]
+const longest = [/notebooks\.slow/, /torch[^/]*\.slow/, /resume\.slow/, /terminal\.slow/, /parity\/webgpu/]
 
-/** Slow tests that measure times or memory, or type into a terminal: each has the machine for itself. */
-const alone = [
-  'test/engines/big-checkpoint.slow.test.ts',
-  'test/engines/lag.slow.test.ts',
-  'test/expansion/expand-memory.slow.test.ts',
+/** Slow tests that wait more than they compute, for keys that are typed, pages and kernels: two at a time. */
+const light = [
   'test/kernel/evaluator.slow.test.ts',
   'test/kernel/hostile.slow.test.ts',
   'test/kernel/lab.slow.test.ts',
   'test/kernel/protocol.slow.test.ts',
   'test/live/browser.slow.test.ts',
-  'test/live/fluid.slow.test.ts',
   'test/live/page-controls.slow.test.ts',
   'test/notebooks/jupyterlab.slow.test.ts',
-  'test/repl/story.slow.test.ts',
   'test/repl/terminal.slow.test.ts',
+]
+
+/** Slow tests that measure times or memory, and the demo with all cores: each has the machine for itself. */
+const alone = [
+  'test/engines/big-checkpoint.slow.test.ts',
+  'test/engines/lag.slow.test.ts',
+  'test/expansion/expand-memory.slow.test.ts',
+  'test/live/fluid.slow.test.ts',
+  'test/repl/story.slow.test.ts',
   'test/train/memory.slow.test.ts',
   'test/train/remat.slow.test.ts',
 ]
@@ -40,8 +44,8 @@ const patient = { testTimeout: 300_000, hookTimeout: 300_000, retry: 1, expect: 
 
 /**
  * `fast` is the suite of every edit (under a minute); `slow` runs whole programs, as many as there are cores, each computing with one
- * thread (idle threads of onnxruntime spin, which costs the neighbour a core); `alone` runs those that need a quiet machine;
- * `parity` compares with Hugging Face transformers.
+ * thread (idle threads of onnxruntime spin, which costs the neighbour a core); `light` runs those that mostly wait;
+ * `alone` those that need a quiet machine; `parity` compares with Hugging Face transformers.
  */
 export default defineConfig({
   test: {
@@ -66,7 +70,7 @@ export default defineConfig({
         test: {
           name: 'slow',
           include: ['test/**/*.slow.test.ts'],
-          exclude: alone,
+          exclude: [...light, ...alone],
           maxWorkers: Math.min(availableParallelism(), 4),
           env: { LLAMA_PRO_THREADS: '1' },
           sequence: { groupOrder: 1 },
@@ -75,15 +79,26 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 2 }, ...patient },
+        test: {
+          name: 'light',
+          include: light,
+          maxWorkers: 2,
+          env: { LLAMA_PRO_THREADS: '1' },
+          sequence: { groupOrder: 2 },
+          ...patient,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 3 }, ...patient },
       },
       {
         extends: true,
         test: {
           name: 'parity',
           include: ['test/parity/**/*.test.ts'],
-          maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          maxWorkers: 2,
+          sequence: { groupOrder: 4 },
           ...patient,
           retry: 0,
         },
