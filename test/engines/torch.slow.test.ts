@@ -48,7 +48,10 @@ describeWithPython('all ops of PyTorch as one program', () => {
   })
 
   it('are near in bf16, where products and attention are rounded', async () => {
-    const found = await differences(start({ compile: 'never', precision: 'bf16' }))
+    const engine = start({ compile: 'never', precision: 'bf16' })
+    const found = await differences(engine)
+    // which of the two depends on the processor
+    expect(engine.description).toMatch(/, 2 threads, bf16( emulated \(.*f32 is faster\))?, eager$/)
     expect(found.filter(([, worst]) => !(worst < 0.15))).toEqual([])
     const isExact = (name: string) => found.find(([other]) => other === name)![1] < 2e-5
     expect([isExact('rmsNorm'), isExact('adamw'), isExact('matmul')]).toEqual([true, true, false])

@@ -102,10 +102,13 @@ export class TorchEngine implements Engine {
   /** Complete once the process has answered a first call. */
   get description(): string {
     if (!this.#found) return `PyTorch (starting) on ${this.device}, ${this.precision}`
-    const { torch, adapter, compiles, lacking } = this.#found
+    const { torch, adapter, compiles, lacking, emulates } = this.#found
     const where = adapter ?? (this.device === 'cpu' ? `cpu, ${this.threads} threads` : this.device)
     const how = compiles ? 'torch.compile' : lacking === null ? 'eager' : `eager, because torch.compile has ${lacking}`
-    return `PyTorch ${torch} on ${where}, ${this.precision}, ${how}`
+    const precision = emulates
+      ? 'bf16 emulated (this processor has no instructions for it: f32 is faster)'
+      : this.precision
+    return `PyTorch ${torch} on ${where}, ${precision}, ${how}`
   }
 
   /** Process id of the Python process; undefined when it could not be started. */

@@ -53,6 +53,8 @@ export interface WorkerDescription {
   readonly compiles: boolean
   /** What torch.compile lacks on this machine; null when nothing, or when it was not asked for. */
   readonly lacking: string | null
+  /** Whether products in bf16 are asked for and the processor has no instructions for them. */
+  readonly emulates: boolean
 }
 
 export type Response =
