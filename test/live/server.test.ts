@@ -303,6 +303,8 @@ describe('plotly.js', () => {
           const path = `/proc/self/fd/${fd}`
           return existsSync(path) && readlinkSync(path).endsWith('plotly.js')
         }).length
+      // what an earlier test has asked for is closed a moment after it has come
+      await expect.poll(openFiles).toBe(0)
       for (let i = 0; i < 5; i++) {
         const request = get(await addressOf(server, '/'))
         request.on('error', () => {})
