@@ -219,14 +219,14 @@ export class Evaluator {
   }
 
   async #run(code: string, options: RunCellOptions): Promise<CellResult> {
-    const { signal } = options
+    const { signal, isWarmUp = false } = options
     if (signal?.aborted) return { status: 'aborted' }
     const isCounted = !options.silent && options.storeHistory !== false
     const count = isCounted ? ++this.#count : this.#count
     const cell = new Cell(count, { ...options, isCounted })
     const interrupt = () => cell.interrupt()
     signal?.addEventListener('abort', interrupt, { once: true })
-    this.#watcher.begin(++this.#runs)
+    if (!isWarmUp) this.#watcher.begin(++this.#runs)
     this.#running = cell
     this.#last = cell
     if (isCounted) this.#recall.addSource(count, code)
@@ -235,7 +235,7 @@ export class Evaluator {
     cell.end()
     this.#running = undefined
     signal?.removeEventListener('abort', interrupt)
-    const wasFull = this.#watcher.end()
+    const wasFull = !isWarmUp && this.#watcher.end()
     return wasFull && result.status === 'error' ? this.#failFull(cell) : result
   }
 

@@ -36,6 +36,8 @@ export interface RunCellOptions {
   storeHistory?: boolean
   /** A silent cell does not count and its value is not rendered (default false). */
   silent?: boolean
+  /** Runs for nobody, to have everything loaded: an interrupt that comes meanwhile is for what the user does (default false). */
+  isWarmUp?: boolean
   /** Text of streams comes as it is written, for a front end that batches it itself (default false: in batches of 20 ms). */
   isUnbuffered?: boolean
   /** The outputs of this cell, also those that come after it has ended (timers). */

@@ -204,7 +204,7 @@ export class ReplSession {
 
   /** Makes the compiler ready, so that the first cell does not wait for it. */
   async warmUp(): Promise<void> {
-    await this.#evaluator.run('undefined', { silent: true, onOutput: () => {} })
+    await this.#evaluator.run('undefined', { silent: true, isWarmUp: true, onOutput: () => {} })
   }
 
   /** Reads what completions show and keeps the compiler for the next start; takes this thread for about a second. */

@@ -94,6 +94,23 @@ describe('a session', () => {
     stopListening()
   })
 
+  it('keeps an interrupt that comes while it warms up for who it was meant for', async () => {
+    let idle = 0
+    const stopListening = events.on('idleInterrupt', () => void idle++)
+    const interrupt = new Int32Array(session.interruptBuffer)
+    for (let round = 1; round <= 20; round++) {
+      const warm = session.warmUp()
+      // before it has begun, and at other moments of it
+      if (round % 2 === 0) await new Promise(resolve => setTimeout(resolve, round % 5))
+      interrupt[0] = 1
+      await warm
+      await vi.waitFor(() => expect(idle).toBe(round), { timeout: 30_000 })
+      expect(interrupt[0]).toBe(0)
+    }
+    stopListening()
+    expect(await run('40 + 2')).toContain('42')
+  })
+
   it('does not write over the files of others', async () => {
     await run(':export mine')
     await run(':export mine')
