@@ -79,6 +79,8 @@ export class TerminalRepl {
   #hasLeft = false
   #leaveAsked = false
   #end: (exitCode: number) => void = () => {}
+  /** An error may come in the context of a cell, whose output it is not. */
+  readonly #stderr = terminalOf(process.stderr)
 
   constructor(options: TerminalOptions) {
     this.#options = options
@@ -427,7 +429,7 @@ export class TerminalRepl {
   #fail(error: unknown): null {
     this.#isLeaving = true
     this.#close()
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    this.#stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     // a run that goes on writes its checkpoint; what cannot be ended in order is left
     const ended = Promise.allSettled([this.#live?.dispose(), this.#input.dispose()])
     void ended.then(() => this.#end(exitCodes.failed))

@@ -262,9 +262,12 @@ describe.skipIf(whyNoTmux !== null)(`the session in tmux${whyNoTmux ? ` (${whyNo
 
   it('the terminal is whole again after an error of the program itself', async () => {
     const terminal = await session()
+    // told by a timer of the cell, whose output the error is not
     terminal.type(
-      'Object.defineProperty(lab, "isLoaded", { get() { throw new Error("of the program") } }); setInterval(() => lab.events.emit("state", { what: "model" }), 200); 1\r',
+      'setInterval(() => { lab.events.emit("state", { what: "model" }); process.stdout.emit("resize") }, 200); 1\r',
     )
+    await terminal.until(/Out\[1\]: 1/)
+    terminal.type('Object.defineProperty(lab, "isLoaded", { get() { throw new Error("of the program") } }); 2\r')
     await terminal.until(/of the program[\s\S]*left with 1\b/)
     await expectWhole(terminal)
   })
