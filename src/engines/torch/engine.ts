@@ -102,13 +102,14 @@ export class TorchEngine implements Engine {
   /** Complete once the process has answered a first call. */
   get description(): string {
     if (!this.#found) return `PyTorch (starting) on ${this.device}, ${this.precision}`
-    const { torch, adapter, compiles, lacking, emulates } = this.#found
+    const { torch, adapter, compiles, lacking, emulates, fused } = this.#found
     const where = adapter ?? (this.device === 'cpu' ? `cpu, ${this.threads} threads` : this.device)
     const how = compiles ? 'torch.compile' : lacking === null ? 'eager' : `eager, because torch.compile has ${lacking}`
     const precision = emulates
-      ? 'bf16 emulated (this processor has no instructions for it: f32 is faster)'
+      ? `bf16 emulated (this ${adapter ? 'card' : 'processor'} has no instructions for it: f32 is faster)`
       : this.precision
-    return `PyTorch ${torch} on ${where}, ${precision}, ${how}`
+    const attention = fused.length > 0 ? '' : ', attention without a fused kernel'
+    return `PyTorch ${torch} on ${where}, ${precision}, ${how}${attention}`
   }
 
   /** Process id of the Python process; undefined when it could not be started. */

@@ -15,15 +15,32 @@ _library.impl("barrier", lambda x, after: x.clone(), "CompositeExplicitAutograd"
 barrier = torch.ops.llama_pro.barrier
 
 
-def attention_kernel(device_type, dtype, head_dim, is_masked):
-    """The fused kernel that can do this attention in both directions; `math` where there is none."""
-    if device_type == "cpu":
-        return "cpu"
-    if device_type != "cuda" or is_masked:
-        return "math"
-    if dtype in (torch.bfloat16, torch.float16) and head_dim % 8 == 0 and head_dim <= 256:
-        return "flash"
-    return "efficient" if head_dim % 8 == 0 else "math"
+def fused_attention(device, dtype):
+    """Which fused kernels do attention in both directions on this device: tried, as what a card has depends on its age and on the build."""
+    if device.type == "cpu":
+        return ["cpu"]
+    if device.type != "cuda":
+        return []
+    wanted = ["efficient"] if dtype == torch.float32 else ["flash", "efficient"]
+    return [kernel for kernel in wanted if _works(kernel, device, dtype)]
+
+
+def _works(kernel, device, dtype):
+    x = torch.ones((1, 1, 16, 16), dtype=dtype, device=device)
+    try:
+        out, known = attention(kernel, x, x, x, None, 1.0)
+        attention_grad(kernel, x, x, x, out, x, known, None, 1.0)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError:
+        return False
+    return True
+
+
+def attention_kernel(fused, head_dim, is_masked):
+    """The first of the device's fused kernels that can do this attention in both directions; `math` where there is none."""
+    limits = {"cpu": True, "flash": not is_masked and head_dim % 8 == 0 and head_dim <= 256, "efficient": not is_masked and head_dim % 8 == 0}
+    return next((kernel for kernel in fused if limits[kernel]), "math")
 
 
 def visible(time, width, start, window, dtype, device):

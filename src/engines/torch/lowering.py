@@ -26,8 +26,9 @@ VIEWS = {"reshape", "permute", "expand", "slice", "barrier", "cast"}
 
 
 class Emitter:
-    def __init__(self, spec, device, half, is_compiled):
-        self.spec, self.device, self.half, self.is_compiled = spec, device, half, is_compiled
+    def __init__(self, spec, half, is_compiled, fused):
+        """`fused`: the device's kernels of attention, see `kernels.fused_attention`."""
+        self.spec, self.half, self.is_compiled, self.fused = spec, half, is_compiled, fused
         self.values = spec["values"]
         self.producer = {value: node for node in spec["nodes"] for value in node["outputs"]}
         self.lines = []
@@ -295,7 +296,7 @@ class Emitter:
         window = None if attrs["window"] is None else int(attrs["window"])
         dtype = torch.bfloat16 if self.half else torch.float32
         is_masked = start != "0" or time != width or window is not None
-        kernel = kernels.attention_kernel(self.device.type, dtype, dim, is_masked)
+        kernel = kernels.attention_kernel(self.fused, dim, is_masked)
         key = (time, width, start, window)
         if is_masked and key not in self.masks:
             self.masks[key] = f"mask{len(self.masks)}"

@@ -53,8 +53,10 @@ export interface WorkerDescription {
   readonly compiles: boolean
   /** What torch.compile lacks on this machine; null when nothing, or when it was not asked for. */
   readonly lacking: string | null
-  /** Whether products in bf16 are asked for and the processor has no instructions for them. */
+  /** Whether products in bf16 are asked for and the processor or card has no instructions for them. */
   readonly emulates: boolean
+  /** PyTorch's fused kernels of attention that work here, the preferred one first. */
+  readonly fused: readonly string[]
 }
 
 export type Response =
