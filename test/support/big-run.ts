@@ -19,6 +19,7 @@ export interface BigRun {
 export interface BigResult {
   seconds: number
   needBytes: number
+  stepsPeakBytes: number
   peakBytes: number
   memoryText: string
 }
@@ -42,10 +43,11 @@ export async function bigRun({ model, out, frozenWeights, steps, remat, threads 
   const started = performance.now()
   const child: ChildResult = await spawnTrain({ recipe, out: join(out, 'run'), threads, abortAt: steps })
   if (!child.result) throw new Error(`the run failed with code ${child.code}: ${child.stderr}`)
-  const { memory, peakBytes } = child.result
+  const { memory, stepsPeakBytes, peakBytes } = child.result
   return {
     seconds: (performance.now() - started) / 1000,
     needBytes: memory.needBytes,
+    stepsPeakBytes,
     peakBytes,
     memoryText: memory.text,
   }

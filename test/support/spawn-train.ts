@@ -10,6 +10,8 @@ export interface ChildResult {
   result: {
     status: string
     step: number
+    /** Until the last step was done; checkpoints, which copy a tensor at a time, not included. */
+    stepsPeakBytes: number
     peakBytes: number
     memory: { text: string; needBytes: number; availableBytes: number }
   } | null

@@ -101,8 +101,11 @@ async function main(): Promise<void> {
   const { out, resume = false, threads = 1, memoryBytes, dieAt, abortAt } = request
   const events: NonNullable<Events> = new Emitter()
   const controller = new AbortController()
+  let stepsPeakBytes = 0
   events.on('record', record => {
-    if (record.kind === 'train' && record.step === abortAt) controller.abort()
+    if (record.kind !== 'train') return
+    stepsPeakBytes = peakRss()
+    if (record.step === abortAt) controller.abort()
   })
   let memory = null
   events.on('memory', event => (memory = event))
@@ -110,8 +113,12 @@ async function main(): Promise<void> {
   const recipe = parseRecipe(request.recipe)
   const limit = memoryBytes === undefined ? {} : { memoryBytes }
   const result = await runRecipe({ recipe, out, resume, threads, ...limit, signal: controller.signal, events })
-  const peakBytes = process.resourceUsage().maxRSS * 1024
-  process.stdout.write(`${JSON.stringify({ status: result.status, step: result.step, peakBytes, memory })}\n`)
+  const { status, step } = result
+  process.stdout.write(`${JSON.stringify({ status, step, stepsPeakBytes, peakBytes: peakRss(), memory })}\n`)
+}
+
+function peakRss(): number {
+  return process.resourceUsage().maxRSS * 1024
 }
 
 main().catch((error: unknown) => {
