@@ -1,8 +1,7 @@
 /**
  * Big checkpoints on small machines: a synthetic Llama of random bf16 weights, expanded by two blocks and trained three steps
  * at T 128 with frozen weights as stored and in 4 bits, each in a process of its own; estimate and measured peak, until the last
- * step and with the checkpoint that follows it. 3B needs
- * 7 GB of disk and 12 GB of memory; what was written is removed.
+ * step and with the checkpoint that follows it. 3B needs 7 GB of disk and 12 GB of memory; what was written is removed.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
