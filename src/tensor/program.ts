@@ -36,6 +36,7 @@ export class Program<Name extends string = string> {
     const changes = updates.map(([variable, value]) => ({ variable: checkUpdate(variable, value), value }))
     this.#engine = engine ?? updates[0]?.[0].engine ?? engineOf(tensors)
     this.#lowered = lower(tensors, changes, this.#engine.nativeOps)
+    for (const variable of this.#lowered.variables) checkPlace(variable as Variable, this.#engine)
   }
 
   /** The lowered form: what the engine compiles, and what memory is estimated from. */
@@ -122,6 +123,17 @@ function checkUpdate(variable: Variable, value: Tensor): Tensor {
     )
   }
   return variable.value
+}
+
+/** Engines number their variables each for itself: another one's number would be some other variable here. */
+function checkPlace({ name, engine }: Variable, wanted: Engine): void {
+  if (engine === wanted) return
+  const label = (e: Engine) => `${e.name} on ${e.device}`
+  const which = label(engine) === label(wanted) ? 'another one of the same kind' : label(engine)
+  throw new LabError(
+    'ENGINE',
+    `the program is for the engine ${label(wanted)}, but its variable ${name} lives on ${which}; read it there and make a variable of it here`,
+  )
 }
 
 function engineOf(tensors: readonly Tensor[]): Engine {

@@ -7,12 +7,27 @@ import { WorkerEngine } from '../../src/engines/worker-engine.js'
 import type { Engine } from '../../src/tensor/engine.js'
 import { fromHost, input } from '../../src/tensor/leaf.js'
 import { add } from '../../src/tensor/ops/elementwise.js'
-import { compile } from '../../src/tensor/program.js'
+import { compile, realize } from '../../src/tensor/program.js'
 import { Variable } from '../../src/tensor/variable.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const engine = new ReferenceEngine()
 const dir = temporaryDirectory('program')
+
+describe('variables of another engine', () => {
+  const other = new ReferenceEngine()
+  const on = (place: Engine, value: number) =>
+    new Variable([1], 'f32', { kind: 'host', data: Float32Array.of(value) }, { engine: place, name: `of${value}` })
+  const refusal = (name: string) => expect.objectContaining({ code: 'ENGINE', message: expect.stringContaining(name) })
+
+  it('are refused, whose numbers would be those of other variables', async () => {
+    const [here, there] = [on(engine, 1), on(other, 2)]
+    await expect(realize([there.value], { engine })).rejects.toThrow(refusal('of2'))
+    const updates = [[here, add(here.value, there.value)] as const]
+    expect(() => compile({ outputs: {}, updates })).toThrow(refusal('of2'))
+    expect(await realize([there.value])).toEqual([Float32Array.of(2)])
+  })
+})
 
 describe('arrays of another element type', () => {
   it('are refused as inputs, whose bits would be read as other numbers', async () => {
