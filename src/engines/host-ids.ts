@@ -1,7 +1,7 @@
-/** Ids that a program takes from the host, looked at before it runs: a shader reads another row instead of refusing. */
-import type { HostArray } from '../../tensor/dtype.js'
-import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
-import { checkId, evaluate, type Value } from '../reference/kernels.js'
+/** Ids that a program takes from the host, looked at before it runs, for devices that read another row, or break down, instead of refusing. */
+import type { HostArray } from '../tensor/dtype.js'
+import type { ProgramNode, ProgramSpec } from '../tensor/lower.js'
+import { checkId, evaluate, type Value } from './reference/kernels.js'
 
 /** For each op that takes ids: which operand they are, and how many rows they choose from. */
 const idOperands: Readonly<Record<string, { index: number; size(node: ProgramNode, spec: ProgramSpec): number }>> = {

@@ -1,5 +1,5 @@
 import type { TransferListItem, Worker } from 'node:worker_threads'
-import type { HostArray } from '../tensor/dtype.js'
+import { copyOf, type HostArray } from '../tensor/dtype.js'
 import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../tensor/engine.js'
 import type { TensorSpec } from '../tensor/graph.js'
 import type { ProgramSpec } from '../tensor/lower.js'
@@ -78,7 +78,7 @@ export class WorkerEngine implements Engine {
     const id = this.#nextId++
     if (init.kind !== 'host') this.#send({ kind: 'createVariable', id, spec, init })
     else {
-      const data = init.transfer ? init.data : init.data.slice()
+      const data = init.transfer ? init.data : copyOf(init.data)
       this.#send({ kind: 'createVariable', id, spec, init: { kind: 'host', data } }, [data.buffer as ArrayBuffer])
     }
     return id
@@ -89,7 +89,7 @@ export class WorkerEngine implements Engine {
   }
 
   writeVariable(variable: number, data: HostArray): void {
-    const copy = data.slice()
+    const copy = copyOf(data)
     this.#send({ kind: 'writeVariable', id: variable, data: copy }, [copy.buffer as ArrayBuffer])
   }
 

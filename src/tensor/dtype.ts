@@ -67,6 +67,11 @@ export function isArrayOf(dtype: DType, array: HostArray): boolean {
   return array[Symbol.toStringTag] === arrayNames[dtype]
 }
 
+/** The elements in memory of their own. A Node Buffer is a Uint8Array whose own `slice` shares its memory. */
+export function copyOf<T extends HostArray>(data: T): T {
+  return (data instanceof Uint8Array ? Uint8Array.prototype.slice.call(data) : data.slice()) as T
+}
+
 /** The same bytes seen as elements of another type; borrows the buffer. */
 export function viewAs(dtype: DType, bytes: ArrayBufferLike, byteOffset = 0, length?: number): HostArray {
   if (dtype === 'f32') return new Float32Array(bytes, byteOffset, length)

@@ -45,7 +45,7 @@
  * | slice | any | axis, start, end | elements start <= i < end, both >= 0 |
  * | pad | any | axis, before, after | zeros before and after along one axis |
  * | concat | any, all of one dtype | axis | one after another |
- * | sum max | F, I | axes | reduced axes stay, with size 1 |
+ * | sum max | F, I | axes | reduced axes stay, with size 1; the max of a NaN and others is a NaN or one of the others |
  * | argmax | F | | index along the last axis, which goes; the first of equals; I |
  * | matmul | F F | transA, transB, alpha | alpha a b over the last two axes (either transposed), leading ones broadcast |
  * | gather | table any, ids I | | `out[i, ...] = table[ids[i], ...]` |
@@ -53,6 +53,22 @@
  * | scatterAdd | ids I [N], rows F [N, C] | size | [size, C] of zeros, row i added at `ids[i]`; ids may repeat |
  * | update | base, rows of one dtype, positions I | axis | base with its slices at positions (distinct) replaced by rows |
  * | barrier | x any, after any | | x, computed again by whoever reads it: neither before `after` nor merged with x |
+ *
+ * Composite ops, of F; `ops/<file>.ts` has each as plain ops (`decompose`), which is what an engine without it gets and what one with
+ * it has to equal. B batch, H query heads, K key/value heads, T queries, S keys, D head dim, N rows, C columns, V classes.
+ *
+ * | op | operands | attrs | results |
+ * | --- | --- | --- | --- |
+ * | softmax | x | | over the last axis, without overflow |
+ * | silu | x | | x / (1 + exp(-x)) |
+ * | rmsNorm | x [..., C], weight [C] | eps | weight x r; r = 1 / sqrt(mean(x^2) + eps), [..., 1] |
+ * | rotary | x [B, H, T, D], cos, sin [T, D/2] | | halves a, b of D: a cos - b sin, then b cos + a sin |
+ * | attention | q [B, H, T, D], k, v [B, K, S, D], with start null: position of query 0, I [] | scale, window, start | softmax(scale q k^T + mask) v; query i is at start + i and sees keys up to there, with a window only the last `window` of them |
+ * | attentionGrad | q, k, v, the output, its gradient | as above | gradients of q, k, v |
+ * | linearCrossEntropy | x [N, C], weight [V, C], targets I [N] | | logSumExp(x weight^T) - the target's logit, [N] |
+ * | linearCrossEntropyGrad | as above, the gradient of the result [N] | needsWeight | gradients of x and weight; the second is not read unless needed |
+ * | adamw | p, m, v, g of one shape; lr, correction1, correction2 [] | beta1, beta2, eps, weightDecay | new p, m, v |
+ * | dequantize | codes U8 [..., C bits/8] (an input or a variable), scales [..., C/32] | bits | codes times the scale of their block; see `quantize.ts` |
  *
  * Ids outside their rows, negative ones too, are an error (ENGINE), never another row; a device that cannot refuse them looks at
  * those that come from the host before it runs.

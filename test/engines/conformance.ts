@@ -9,6 +9,7 @@ import type { Engine } from '../../src/tensor/engine.js'
 import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, input, iota } from '../../src/tensor/leaf.js'
 import { IDLE_PROGRAMS } from '../../src/tensor/loaded-programs.js'
+import { adamw } from '../../src/tensor/ops/adamw.js'
 import { linearCrossEntropy } from '../../src/tensor/ops/cross-entropy.js'
 import { add, cast, mul } from '../../src/tensor/ops/elementwise.js'
 import { gather, gatherLast, scatterAdd, update } from '../../src/tensor/ops/indexing.js'
@@ -160,6 +161,46 @@ export function conformance(
       expect([...(await a.read()), ...(await b.read())]).toEqual([3, 4, 1, 2])
       a.dispose()
       b.dispose()
+    })
+
+    it('lets optimizer steps read each other as they were before', async () => {
+      const pair = (value: number) =>
+        new Variable([2], 'f32', { kind: 'host', data: new Float32Array(2).fill(value) }, { engine })
+      const [a, b, ma, mb, va, vb] = [pair(1), pair(2), pair(0), pair(0), pair(0), pair(0)]
+      const one = input('one', [])
+      const step = (parameter: Variable, m: Variable, v: Variable, gradient: Variable) => {
+        const operands = { parameter: parameter.value, m: m.value, v: v.value, gradient: gradient.value }
+        const options = { beta1: 0.5, beta2: 0.5, eps: 1e-8, weightDecay: 0 }
+        const [p1, m1, v1] = adamw({ ...operands, lr: one, correction1: one, correction2: one }, options)
+        return [[parameter, p1] as const, [m, m1] as const, [v, v1] as const]
+      }
+      const updates = [...step(a, ma, va, b), ...step(b, mb, vb, a)]
+      await compile({ outputs: {}, updates }).run({ one: 1 })
+      expect([...(await ma.read()), ...(await mb.read())]).toEqual([1, 1, 0.5, 0.5])
+      for (const variable of [a, b, ma, mb, va, vb]) variable.dispose()
+    })
+
+    it('reads a 16-bit variable as it was before the update beside it', async () => {
+      const w = new Variable([4], 'bf16', { kind: 'host', data: new Uint16Array(4).fill(0x3f80) }, { engine })
+      const wide = cast(w.value, 'f32')
+      const g = input('g', [4])
+      const program = compile({ outputs: { old: sum(mul(wide, g)) }, updates: [[w, cast(add(wide, g), 'bf16')]] })
+      expect((await program.run({ g: new Float32Array(4).fill(2) })).old[0]).toBe(8)
+      expect([...(await w.read())]).toEqual([0x4040, 0x4040, 0x4040, 0x4040])
+      w.dispose()
+    })
+
+    it('copies what it is given, a Buffer too', async () => {
+      const bytes = Buffer.from([1, 2, 3])
+      const v = new Variable([3], 'u8', { kind: 'host', data: bytes }, { engine })
+      bytes.fill(9)
+      expect([...(await v.read())]).toEqual([1, 2, 3])
+      bytes.fill(4)
+      v.write(bytes)
+      expect([...bytes]).toEqual([4, 4, 4])
+      bytes.fill(7)
+      expect([...(await v.read())]).toEqual([4, 4, 4])
+      v.dispose()
     })
 
     it('writes rows of a cache in place', async () => {

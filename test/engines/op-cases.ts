@@ -369,6 +369,29 @@ export const opCases: readonly OpCase[] = [
   attentionCase('with earlier keys', [1, 2, 1, 2, 5, 2]),
   attentionCase('start known at run time', [1, 2, 1, 2, 6, 2], { start: scalar(3, 'i32') }),
   {
+    name: 'attention of operands that do not lie in memory as they are read',
+    ops: ['attention', 'attentionGrad'],
+    shapes: [
+      [1, 2, 8, 4],
+      [1, 2, 8, 4],
+      [1, 2, 8, 4],
+    ],
+    build: (...operands) => {
+      const [q, k, v] = operands.map(x => permute(x, [0, 1, 3, 2]))
+      return permute(attention(q!, k!, v!), [0, 1, 3, 2])
+    },
+  },
+  {
+    name: 'nothing to choose from and nothing to repeat',
+    ops: ['argmax', 'max', 'expand'],
+    shapes: [
+      [0, 3],
+      [1, 2],
+    ],
+    build: (x, y) => [argmax(x!), max(x!, 1), expand(y!, [0, 2])],
+    wrt: [],
+  },
+  {
     name: 'linearCrossEntropy',
     ops: ['linearCrossEntropy', 'linearCrossEntropyGrad'],
     shapes: [

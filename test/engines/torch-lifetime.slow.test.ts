@@ -185,6 +185,17 @@ describeWithPython('the PyTorch process', () => {
     expect(filesOf(process.pid)).toEqual([])
   })
 
+  it.skipIf(!existsSync('/dev/null'))('says so when a large tensor does not reach it', async () => {
+    const engine = start()
+    for (const place of filesOf(process.pid)) symlinkSync('/dev/null', join(place, 'request-0'))
+    const variable = new Variable([500_000], 'f32', { kind: 'host', data: ones(500_000) }, { engine })
+    await expect(variable.read()).rejects.toMatchObject({
+      code: 'ENGINE',
+      message: expect.stringMatching(/request-0 ended at byte 0, expected 2000000/),
+    })
+    await engine.dispose()
+  })
+
   it.skipIf(!hasCompiler)('goes on when torch.compile fails, before anything was written', async () => {
     const path = join(temporaryDirectory('torch'), 'c++')
     // answers what it is asked about itself, and compiles nothing
@@ -230,6 +241,17 @@ describeWithPython('the PyTorch process', () => {
     })
     expect(await untilGone(pid!)).toEqual([])
     await engine.dispose()
+  })
+
+  it('is disposed while it is at something long: what waits is told that the engine was closed', async () => {
+    const engine = start()
+    await engine.memory()
+    process.kill(engine.pid!, 'SIGSTOP')
+    const waiting = engine.memory()
+    const told = expect(waiting).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
+    await engine.dispose()
+    await told
+    await expect(engine.memory()).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
   })
 
   for (const compile of ['never', 'always'])

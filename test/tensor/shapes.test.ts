@@ -120,7 +120,17 @@ const cases: [string, number[][], () => unknown][] = [
     ],
     () => attention(f(1, 3, 5, 4), f(1, 2, 5, 4), f(1, 2, 5, 4)),
   ],
+  [
+    'attention',
+    [
+      [1, 2, 0, 4],
+      [1, 2, 5, 4],
+      [1, 2, 5, 4],
+    ],
+    () => attention(f(1, 2, 0, 4), f(1, 2, 5, 4), f(1, 2, 5, 4)),
+  ],
   ['linearCrossEntropy', [[2, 3], [5, 4], [2]], () => linearCrossEntropy(f(2, 3), f(5, 4), i(2))],
+  ['linearCrossEntropy', [[0, 3], [5, 3], [0]], () => linearCrossEntropy(f(0, 3), f(5, 3), i(0))],
   [
     'adamw',
     [[2], [2], [3], [2]],

@@ -1,5 +1,5 @@
 /** From a lowered program to an ONNX model for onnxruntime's CPU provider. */
-import { bytesPerElement, type DType } from '../../tensor/dtype.js'
+import { bytesPerElement, type DType, hostArray } from '../../tensor/dtype.js'
 import type { Attrs, TensorSpec } from '../../tensor/graph.js'
 import { toHost } from '../../tensor/leaf.js'
 import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
@@ -86,6 +86,8 @@ export const emitters: Record<string, Emitter> = {
   sum: c => one(c, 'ReduceSum', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
   max: c => one(c, 'ReduceMax', [...c.inputs, c.model.int64(c.attrs['axes'] as number[])]),
   argmax: c => {
+    // of nothing the kernel makes no result at all
+    if (sizeOf(c.result.shape) === 0) return nothing(c)
     const wide = c.model.emit('ArgMax', c.inputs, sized(c.result.shape, 8), { axis: -1, keepdims: 0 })
     one(c, 'Cast', [wide], { to: onnxDataType.i32 })
   },
@@ -203,6 +205,11 @@ export function emitModel(spec: ProgramSpec): EmittedModel {
   })
   const graph = { nodes: model.nodes, values: model.values, results: new Set(resultNames) }
   return { bytes: model.finish(), inputNames, variableNames, codes, resultNames, graph }
+}
+
+/** A result without elements. */
+export function nothing({ model, outputs, result }: Context): void {
+  model.constant(outputs[0]!, result, hostArray(result.dtype, 0))
 }
 
 /** Operands that a node reads in the dtype that they have in the program. */

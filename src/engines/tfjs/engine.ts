@@ -1,4 +1,4 @@
-import type { HostArray } from '../../tensor/dtype.js'
+import { copyOf, type HostArray } from '../../tensor/dtype.js'
 import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
@@ -74,7 +74,7 @@ export class TfjsEngine implements Engine {
   createVariable(spec: TensorSpec, init: VariableInit): number {
     this.#check()
     const id = this.#nextId++
-    const kept: VariableInit = init.kind === 'host' && !init.transfer ? { ...init, data: init.data.slice() } : init
+    const kept: VariableInit = init.kind === 'host' && !init.transfer ? { ...init, data: copyOf(init.data) } : init
     this.#order(id, () => {
       this.#variables.set(id, { spec, tensor: upload(this.#tf, initialData(spec, kept), spec) })
     })
@@ -90,7 +90,7 @@ export class TfjsEngine implements Engine {
 
   writeVariable(variable: number, data: HostArray): void {
     this.#check()
-    const copy = data.slice()
+    const copy = copyOf(data)
     this.#order(variable, () => {
       const slot = this.#slot(variable)
       replace(slot, upload(this.#tf, copy, slot.spec))

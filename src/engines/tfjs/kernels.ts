@@ -101,7 +101,8 @@ export const tfOps: Readonly<Record<string, TfOp>> = {
   },
   expand: {
     kernels: ['Tile', 'Reshape', 'Identity'],
-    run: ({ tf, inputs, result }) => tf.broadcastTo(inputs[0]!, [...result.shape]),
+    run: ({ tf, inputs, result }) =>
+      sizeOf(result.shape) === 0 ? zerosOf(tf, result) : tf.broadcastTo(inputs[0]!, [...result.shape]),
   },
   slice: { kernels: ['Slice'], run: sliceOf },
   pad: { kernels: ['PadV2'], run: padded },

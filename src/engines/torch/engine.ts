@@ -1,10 +1,11 @@
 import type { HostArray } from '../../tensor/dtype.js'
-import { bytesPerElement, viewAs } from '../../tensor/dtype.js'
+import { bytesPerElement, copyOf, viewAs } from '../../tensor/dtype.js'
 import type { Engine, EngineMemory, VariableInit, WorkingBytes } from '../../tensor/engine.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramSpec } from '../../tensor/lower.js'
 import { internal, LabError } from '../../util/errors.js'
 import { defaultThreads } from '../../util/threads.js'
+import { HostIds } from '../host-ids.js'
 import { flopsOf } from './flops.js'
 import { fuseCrossEntropy } from './fuse.js'
 import type { CompileMode, Request, Response, TorchPrecision, WorkerDescription } from './protocol.js'
@@ -71,7 +72,10 @@ export class TorchEngine implements Engine {
   readonly #timeoutMs: number
   readonly #waiting = new Map<number, Waiting>()
   readonly #loaded = new Map<string, Promise<number>>()
-  readonly #programs = new Map<number, { readonly spec: ProgramSpec; readonly key: string }>()
+  readonly #programs = new Map<
+    number,
+    { readonly spec: ProgramSpec; readonly key: string; readonly ids: HostIds | null }
+  >()
   readonly #variables = new Map<number, TensorSpec>()
   #found: WorkerDescription | null = null
   #timer: NodeJS.Timeout | null = null
@@ -120,7 +124,7 @@ export class TorchEngine implements Engine {
   createVariable(spec: TensorSpec, init: VariableInit): number {
     const id = this.#nextId++
     if (init.kind === 'host') {
-      const data = init.transfer ? init.data : init.data.slice()
+      const data = init.transfer ? init.data : copyOf(init.data)
       this.#send({ kind: 'createVariable', id, spec, init: { kind: 'host' } }, [bytesOf(data)])
     } else this.#send({ kind: 'createVariable', id, spec, init })
     this.#variables.set(id, spec)
@@ -133,7 +137,7 @@ export class TorchEngine implements Engine {
   }
 
   writeVariable(variable: number, data: HostArray): void {
-    this.#send({ kind: 'writeVariable', id: variable }, [bytesOf(data.slice())])
+    this.#send({ kind: 'writeVariable', id: variable }, [bytesOf(copyOf(data))])
   }
 
   disposeVariable(variable: number): void {
@@ -148,7 +152,8 @@ export class TorchEngine implements Engine {
       const compile = this.#compile === 'always' || (this.#compile === 'auto' && flopsOf(spec) >= COMPILE_FLOPS)
       loading = this.#call({ kind: 'load', id, spec: fuseCrossEntropy(spec), compile }).then(() => id)
       this.#loaded.set(key, loading)
-      this.#programs.set(id, { spec, key })
+      // a CUDA device that meets an id outside its rows is lost to the process, others read some row
+      this.#programs.set(id, { spec, key, ids: this.device === 'cpu' ? null : new HostIds(spec) })
       // what failed once (no memory left) may work when it is asked for again
       loading.catch(() => {
         this.#loaded.delete(key)
@@ -173,9 +178,13 @@ export class TorchEngine implements Engine {
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<HostArray[]> {
     if (signal?.aborted) throw new LabError('ABORTED', 'the run was aborted before it began')
-    const spec = this.#programs.get(program)?.spec
-    if (!spec) throw internal(`no program ${program}`)
-    const { blobs } = await this.#call({ kind: 'run', id: program, variables }, inputs.map(copyOf))
+    const known = this.#programs.get(program)
+    if (!known) throw internal(`no program ${program}`)
+    const { spec, ids } = known
+    ids?.check(inputs)
+    // a run may be asked for with arrays that the caller changes right after
+    const copies = inputs.map(data => bytesOf(copyOf(data)))
+    const { blobs } = await this.#call({ kind: 'run', id: program, variables }, copies)
     return blobs.map((blob, i) => arrayOf(blob, spec.values[spec.outputs[i]!]!))
   }
 
@@ -195,7 +204,8 @@ export class TorchEngine implements Engine {
   /** Lets the process finish what it is at for some seconds, then kills it. Resolves when it is gone. */
   async dispose(): Promise<void> {
     if (!this.#closed) {
-      const timer = setTimeout(() => this.#worker.kill(), GOODBYE_MS)
+      const closed = new LabError('ENGINE_CLOSED', 'torch: the engine was disposed before this was done')
+      const timer = setTimeout(() => this.#worker.fail(closed), GOODBYE_MS)
       await this.#call({ kind: 'dispose' }).catch(() => undefined)
       clearTimeout(timer)
       this.#end(new LabError('ENGINE_CLOSED', 'torch: the engine has been disposed'))
@@ -270,11 +280,6 @@ export class TorchEngine implements Engine {
 
 function bytesOf(data: HostArray): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-}
-
-/** A run may be asked for with arrays that the caller changes right after. */
-function copyOf(data: HostArray): Uint8Array {
-  return bytesOf(data.slice())
 }
 
 function arrayOf(bytes: Uint8Array, { dtype }: TensorSpec): HostArray {

@@ -57,6 +57,11 @@ def _shared(x, heads):
     return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], 1)
 
 
+def _rows(*tensors):
+    """With elements of the last axis side by side, as the fused kernels take for granted."""
+    return [x if x.stride(-1) == 1 else x.contiguous() for x in tensors]
+
+
 def _own(x, key_heads):
     batch, heads, width, dim = x.shape
     return x if heads == key_heads else x.reshape(batch, key_heads, heads // key_heads, width, dim).sum(2)
@@ -64,6 +69,7 @@ def _own(x, key_heads):
 
 def attention(kernel, q, k, v, mask, scale):
     """The output [B, H, T, D], and what the kernel's gradient wants to know. `mask` None: causal with T = S."""
+    q, k, v = _rows(q, k, v)
     k, v = _shared(k, q.shape[1]), _shared(v, q.shape[1])
     causal = mask is None
     if kernel == "cpu":
@@ -81,6 +87,7 @@ def attention(kernel, q, k, v, mask, scale):
 def attention_grad(kernel, q, k, v, out, grad, known, mask, scale):
     """Gradients of q, k and v; `known` is what `attention` of the same operands has returned beside its output."""
     key_heads = k.shape[1]
+    q, k, v, out, grad = _rows(q, k, v, out, grad)
     k, v = _shared(k, q.shape[1]), _shared(v, q.shape[1])
     causal = mask is None
     if kernel == "cpu":
@@ -116,6 +123,16 @@ def _row_chunks(x, weight):
     limit = 64e6 if x.device.type == "cpu" else 512e6
     size = max(1, int(limit // (4 * weight.shape[0])))
     return [(at, min(at + size, x.shape[0])) for at in range(0, x.shape[0], size)]
+
+
+def index_copy(base, axis, positions, rows):
+    """`base` with the slices at `positions` along `axis` replaced."""
+    if base.device.type != "mps":
+        return base.index_copy(axis, positions.long(), rows)
+    # which older releases have for Metal in this form only
+    result = base.clone()
+    result[(slice(None),) * axis + (positions.long(),)] = rows
+    return result
 
 
 def _picked(logits, targets):

@@ -57,11 +57,14 @@ class Emitter:
         seen = {self.root(value) for value in returned}
         free = {u["slot"]: u["value"] for u in updates if self.spec["variables"][u["slot"]] not in seen}
         fresh = {slot: value for slot, value in free.items() if returned.count(value) == 1 and self.root(value) not in self.variables}
-        self.optimizers = [
+        candidates = [
             node for node in self.spec["nodes"]
             if node["op"] == "adamw" and self.is_private(node["outputs"])
             and all(fresh.get(self.variables.get(old)) == new for old, new in zip(node["inputs"], node["outputs"]))
         ]
+        # one that reads what another overwrites has to come before it
+        overwritten = {old for node in candidates for old in node["inputs"][:3]}
+        self.optimizers = [node for node in candidates if overwritten.isdisjoint(self.root(value) for value in node["inputs"][3:])]
         by_optimizer = {self.variables[old] for node in self.optimizers for old in node["inputs"][:3]}
         # eagerly a copy costs more than giving the variable another memory
         return set(fresh) if self.is_compiled else by_optimizer
@@ -272,7 +275,7 @@ class Emitter:
     def emit_update(self, node, inputs, attrs, out):
         base, rows, axis = self.full(inputs[0]), self.full(inputs[1]), int(attrs["axis"])
         positions = self.ids(inputs[2], self.shape(out)[axis])
-        self.define(out, f"{base}.index_copy({axis}, {positions}.long(), {rows})")
+        self.define(out, f"kernels.index_copy({base}, {axis}, {positions}, {rows})")
 
     def emit_softmax(self, node, inputs, attrs, out):
         self.define(out, f"torch.softmax({self.full(inputs[0])}, -1)")

@@ -6,6 +6,7 @@ Frames on stdin and on what was stdout at the start: u32 length of a JSON header
 {"bytes": n}, and follows the header, or {"bytes": n, "path": p}: a file that the receiver removes. All integers are little-endian.
 Requests are handled in order; those with `call` are answered. Whatever anyone prints goes to stderr.
 """
+import contextlib
 import errno
 import json
 import os
@@ -44,6 +45,7 @@ answers = os.fdopen(os.dup(1), "wb", 1 << 20)
 os.dup2(2, 1)
 requests = os.fdopen(0, "rb", 1 << 20)
 SHARED_BYTES = 1 << 20
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def put(name, blob):
@@ -55,9 +57,10 @@ def put(name, blob):
                 file.write(blob)
             return path
         except OSError as error:
-            os.unlink(path)
-            if error.errno != errno.ENOSPC:
-                raise
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            if error.errno not in FULL:
+                raise Fatal("ENGINE", f"torch: cannot write {path}: {error.strerror}")
     places = " or ".join(os.path.dirname(directory) for directory in options["shared"])
     # a run has taken effect by then, so it cannot be said to have failed alone
     raise Fatal("ENGINE", f"torch: no room for {blob.nbytes} bytes in {places}: free some, or name a larger place in TMPDIR")
@@ -113,7 +116,7 @@ class WorkerError(Exception):
 
 
 def receive():
-    """The next request and its blobs, each a bytearray; None when the lab is gone."""
+    """The next request and its blobs, each a bytearray; None when the lab is gone. Raises what makes a blob of it unreadable."""
     prefix = requests.read(4)
     if len(prefix) < 4:
         return None
@@ -124,10 +127,10 @@ def receive():
         if "path" in ref:
             with open(ref["path"], "rb") as file:
                 done = file.readinto(blob)
+            if done != len(blob):
+                raise WorkerError("ENGINE", f"torch: {ref['path']} ended at byte {done}, expected {len(blob)}")
             os.unlink(ref["path"])
-        else:
-            done = requests.readinto(blob)
-        if done != len(blob):
+        elif requests.readinto(blob) != len(blob):
             return None
         blobs.append(blob)
     return header, blobs
@@ -153,10 +156,13 @@ def open_device(name):
 
 def missing_compiler(device):
     """What torch.compile lacks on this machine; None when nothing."""
+    if device.type == "mps" and version < (2, 8):
+        return "no Metal backend before PyTorch 2.8"
     try:
         import torch._inductor.cpp_builder as builder
 
-        builder.get_cpp_compiler()
+        # PyTorch 2.4 has it under the other name
+        (getattr(builder, "get_cpp_compiler", None) or builder._get_cpp_compiler)()
     except Exception as error:  # each release raises another class
         return f"no C++ compiler ({str(error).strip().splitlines()[0]}); install g++ or clang++"
     if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
@@ -346,8 +352,10 @@ class Session:
             return {"name": torch.cuda.get_device_name(self.device), "residentBytes": held, "freeBytes": free}
         if self.device.type == "mps":
             held = torch.mps.driver_allocated_memory()
-            free = max(0, torch.mps.recommended_max_memory() - held)
-            return {"name": "Metal", "residentBytes": held, "freeBytes": free}
+            limit = getattr(torch.mps, "recommended_max_memory", None)
+            # PyTorch 2.4 does not tell it: then what the machine has free is what there is
+            free = {} if limit is None else {"freeBytes": max(0, limit() - held)}
+            return {"name": "Metal", "residentBytes": held, **free}
         return {"name": "PyTorch's", "residentBytes": resident_bytes() or variable_bytes}
 
     def dispose(self, request, blobs):
@@ -373,6 +381,8 @@ def is_of_compiler(error):
     return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
 
 
+# after these a CUDA device answers nothing any more
+LOST = re.compile(r"device-side assert|illegal memory access|unspecified launch failure", re.IGNORECASE)
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|not enough memory", re.IGNORECASE)
 
 
@@ -394,7 +404,12 @@ def failure(error):
 
 def read_requests(waiting):
     while True:
-        request = receive()
+        try:
+            request = receive()
+        except Exception as error:
+            # what comes next can no longer be told apart
+            waiting.put(error)
+            return
         waiting.put(request)
         if request is None:
             # whatever the main thread is at: nobody waits for it any more
@@ -411,7 +426,7 @@ def answer(header, blobs):
             session.kept = None
     except Exception as error:
         code, message = failure(error)
-        if isinstance(error, Fatal):
+        if isinstance(error, Fatal) or LOST.search(message):
             quit_with(code, message)
         if call is None:
             # nobody waits for an answer: who uses the variable is told
@@ -428,6 +443,8 @@ def main():
             request = waiting.get()
             if request is None:
                 return
+            if isinstance(request, Exception):
+                quit_with(*failure(request))
             answer(*request)
             if request[0]["kind"] == "dispose":
                 os._exit(0)

@@ -5,7 +5,7 @@ import type { TensorSpec } from '../../tensor/graph.js'
 import type { ProgramNode, ProgramSpec } from '../../tensor/lower.js'
 import { sizeOf } from '../../tensor/shape.js'
 import { internal } from '../../util/errors.js'
-import { type Context, emitters as onCpu, one, sameOperands, sized } from '../onnx/emit.js'
+import { type Context, nothing, emitters as onCpu, one, sameOperands, sized } from '../onnx/emit.js'
 import type { OnnxGraph } from '../onnx/graph.js'
 import { ModelBuilder, onnxDataType } from '../onnx/model-builder.js'
 import { halfFormats, roundedTo, sine } from './accurate.js'
@@ -49,8 +49,10 @@ const emitters: Readonly<Record<string, (c: DeviceContext) => void>> = {
   },
   and: c => logical(c, 'Mul'),
   or: c => logical(c, 'Max'),
+  max: c => (sizeOf(c.result.shape) === 0 ? nothing(c) : onCpu['max']!(c)),
   // the kernel of ArgMax counts in int64, which no shader has
   argmax: c => {
+    if (sizeOf(c.result.shape) === 0) return nothing(c)
     const { shape } = c.specs[0]!
     const length = shape.at(-1)!
     const column = [...shape.slice(0, -1), 1]
@@ -225,7 +227,8 @@ function valueNames(spec: ProgramSpec): Map<number, string> {
   return names
 }
 
-function isRenaming(spec: ProgramSpec, { op, inputs, outputs }: ProgramNode): boolean {
+/** Whether a cast is between dtypes that are held alike: its result is its operand, under another name. */
+export function isRenaming(spec: ProgramSpec, { op, inputs, outputs }: ProgramNode): boolean {
   if (op !== 'cast') return false
   const [from, to] = [spec.values[inputs[0]!]!.dtype, spec.values[outputs[0]!]!.dtype]
   return from === to || heldAs(from) === to

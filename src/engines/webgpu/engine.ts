@@ -6,15 +6,15 @@ import { sizeOf } from '../../tensor/shape.js'
 import { LabError } from '../../util/errors.js'
 import { formatBytes } from '../../util/format.js'
 import { halfDone } from '../half-done.js'
+import { HostIds } from '../host-ids.js'
 import { inPlaceUpdates } from '../in-place.js'
 import { initialData } from '../initial-data.js'
 import { ModelBuilder } from '../onnx/model-builder.js'
 import { OrtApi, type Pointer } from '../onnx/ort-api.js'
 import type { Adapter } from './adapter.js'
 import { DeviceApi, type DeviceSession } from './device-api.js'
-import { type DeviceModel, type DevicePrecision, emitDeviceModel, heldAs, nativeOps } from './emit.js'
+import { type DeviceModel, type DevicePrecision, emitDeviceModel, heldAs, isRenaming, nativeOps } from './emit.js'
 import { toHeld, toStored } from './held.js'
-import { HostIds } from './host-ids.js'
 import { deviceWorkingBytes } from './working-bytes.js'
 
 export interface WebGpuEngineOptions {
@@ -118,7 +118,7 @@ export class WebGpuEngine implements Engine {
     if (known !== undefined) return known
     for (const value of spec.values) this.#requireRoom(value)
     const id = this.#nextId++
-    const inPlace = inPlaceUpdates(spec)
+    const inPlace = inPlaceUpdates(spec, isRenaming)
     const model = emitDeviceModel(spec, { inPlace, precision: this.precision })
     const prefix = this.#profilePrefix === null ? undefined : `${this.#profilePrefix}-${id}`
     const session = this.#api.createSession(model.bytes, prefix)

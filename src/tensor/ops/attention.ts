@@ -86,6 +86,8 @@ function checkAttention(op: string, inputs: readonly TensorSpec[]): TensorSpec {
     q.shape[3] === k.shape[3]
   if (!fits)
     throw shapeError(op, [q.shape, k.shape, v.shape], 'q [B, H, T, D], k and v [B, K, S, D] with H a multiple of K')
+  if ([...q.shape, ...k.shape].includes(0))
+    throw shapeError(op, [q.shape, k.shape, v.shape], 'at least one query, key and element of each')
   return q
 }
 

@@ -34,6 +34,8 @@ const crossEntropyOp = defineOp({
         'rows [N, C], weight [V, C], targets [N]',
       )
     }
+    if (x.shape[0] === 0 || weight.shape[0] === 0)
+      throw shapeError('linearCrossEntropy', [x.shape, weight.shape, targets.shape], 'at least one row and one class')
     return [{ shape: targets.shape, dtype: 'f32' }]
   },
   decompose(inputs) {
