@@ -159,7 +159,8 @@ export class KeyParser {
       return text.slice(3)
     }
     if (text[1] === '[') return text.slice(2)
-    if (text[1] === '\u001b') {
+    // a Ctrl-C right after Escape is no other key: it has to work always
+    if (text[1] === '\u001b' || text[1] === '\u0003') {
       keys.push(key('escape'))
       return text.slice(1)
     }

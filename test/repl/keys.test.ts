@@ -37,6 +37,7 @@ describe('keys', () => {
   it('takes an escape that nothing follows for the key', () => {
     expect(read('\u001b')).toEqual(['escape'])
     expect(read('\u001b', '[A')).toEqual(['up'])
+    expect(read('\u001b\u0003')).toEqual(['escape', 'C-c'])
   })
 
   it('passes over reports of mouse, focus and cursor, and over nonsense', () => {
