@@ -205,10 +205,13 @@ export interface Compared {
    * are others by processor: ten steps of `llama-mha-untied` are 1.6e-4 away on one and 1.4e-3 on another, at a noise of 1.9e-4.
    */
   noiseFactor?: number
+  /** Every `of`-th case only, from `first` on (default: all), for engines that take long. */
+  share?: { first: number; of: number }
 }
 
 /** The tests of every case on one engine. */
-export function describeParity({ name: engineName, fault, start, noiseFactor = 3 }: Compared): void {
+export function describeParity({ name: engineName, fault, start, noiseFactor = 3, share }: Compared): void {
+  const { first, of } = share ?? { first: 0, of: 1 }
   // whoever names a folder wants the comparison: to pass over everything would look like success
   it.runIf(process.env['LLAMA_PRO_FIXTURES'] !== undefined)('LLAMA_PRO_FIXTURES names a folder with cases', () => {
     expect(cases, `${root} has no folder of a case`).not.toEqual([])
@@ -237,7 +240,7 @@ export function describeParity({ name: engineName, fault, start, noiseFactor = 3
       await engine.dispose()
     })
 
-    for (const name of cases) {
+    for (const name of cases.filter((_, i) => i % of === first)) {
       describe(name, () => {
         let model: Model
         let theirs: Theirs

@@ -1,0 +1,3 @@
+import { describeHalf } from './webgpu.js'
+
+describeHalf(1)

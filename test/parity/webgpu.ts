@@ -1,0 +1,13 @@
+import { SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
+import { webGpuEngine } from '../../src/engines/webgpu/start.js'
+import { describeParity } from './transformers.js'
+
+/** One half of the cases: a process has one device, and computes on one core. */
+export function describeHalf(first: 0 | 1): void {
+  describeParity({
+    name: 'webgpu:swiftshader',
+    fault: softwareDriver() === null ? `no SwiftShader: install chromium or set ${SOFTWARE_DRIVER_VARIABLE}` : null,
+    start: () => webGpuEngine('webgpu:swiftshader'),
+    share: { first, of: 2 },
+  })
+}
