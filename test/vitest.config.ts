@@ -3,7 +3,14 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take minutes are begun first, so that the suite does not end with one of them alone. */
-const longest = [/notebooks\.slow/, /torch[^/]*\.slow/, /resume\.slow/, /terminal\.slow/, /parity\/webgpu/]
+const longest = [
+  /notebooks\.slow/,
+  /torch[^/]*\.slow/,
+  /resume\.slow/,
+  /terminal[^/]*\.slow/,
+  /jupyterlab/,
+  /parity\/webgpu/,
+]
 
 /** Slow tests that wait more than they compute, for keys that are typed, pages and kernels: two at a time. */
 const light = [
@@ -14,19 +21,15 @@ const light = [
   'test/live/browser.slow.test.ts',
   'test/live/page-controls.slow.test.ts',
   'test/notebooks/jupyterlab.slow.test.ts',
+  'test/repl/terminal-ends.slow.test.ts',
   'test/repl/terminal.slow.test.ts',
 ]
 
-/** Slow tests that measure times or memory, and the demo with all cores: each has the machine for itself. */
-const alone = [
-  'test/engines/big-checkpoint.slow.test.ts',
-  'test/engines/lag.slow.test.ts',
-  'test/expansion/expand-memory.slow.test.ts',
-  'test/live/fluid.slow.test.ts',
-  'test/repl/story.slow.test.ts',
-  'test/train/memory.slow.test.ts',
-  'test/train/remat.slow.test.ts',
-]
+/** Slow tests that measure times, and the demo with all cores: each has the machine for itself. */
+const alone = ['test/engines/lag.slow.test.ts', 'test/live/fluid.slow.test.ts', 'test/repl/story.slow.test.ts']
+
+/** One more than there are cores: programs that start, end and wait for each other left a third of the time unused. */
+const more = Math.min(availableParallelism(), 4) + 1
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -43,7 +46,7 @@ class LongestFirst extends BaseSequencer {
 const patient = { testTimeout: 300_000, hookTimeout: 300_000, retry: 1, expect: { poll: { timeout: 30_000 } } }
 
 /**
- * `fast` is the suite of every edit (under a minute); `slow` runs whole programs, as many as there are cores, each computing with one
+ * `fast` is the suite of every edit (under a minute); `slow` runs whole programs side by side, each computing with one
  * thread (idle threads of onnxruntime spin, which costs the neighbour a core); `light` runs those that mostly wait;
  * `alone` those that need a quiet machine; `parity` compares with Hugging Face transformers.
  */
@@ -59,6 +62,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.slow.test.ts', 'test/parity/**'],
           maxWorkers: availableParallelism(),
+          // one copy of every module for all files of a process: half the time of the suite was loading them
+          isolate: false,
+          env: { LLAMA_PRO_THREADS: '1' },
           // a busy machine makes nothing wrong
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -71,7 +77,9 @@ export default defineConfig({
           name: 'slow',
           include: ['test/**/*.slow.test.ts'],
           exclude: [...light, ...alone],
-          maxWorkers: Math.min(availableParallelism(), 4),
+          maxWorkers: more,
+          // notebooks, each a process and a kernel
+          maxConcurrency: 2,
           env: { LLAMA_PRO_THREADS: '1' },
           sequence: { groupOrder: 1 },
           ...patient,
@@ -97,7 +105,8 @@ export default defineConfig({
         test: {
           name: 'parity',
           include: ['test/parity/**/*.test.ts'],
-          maxWorkers: 2,
+          maxWorkers: more,
+          env: { LLAMA_PRO_THREADS: '1' },
           sequence: { groupOrder: 4 },
           ...patient,
           retry: 0,

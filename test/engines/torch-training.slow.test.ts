@@ -54,7 +54,7 @@ async function trainTen(
   return { losses, weights }
 }
 
-const torch = (options: TorchEngineOptions) => new TorchEngine({ threads: 2, ...options })
+const torch = (options: TorchEngineOptions) => new TorchEngine({ threads: 1, ...options })
 
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Array.from(a).reduce((worst, x, i) => Math.max(worst, Math.abs(x - b[i]!)), 0)

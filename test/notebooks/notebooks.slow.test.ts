@@ -97,7 +97,8 @@ describe.skipIf(!isAvailable)('nbclient executes', () => {
     expect(result.outputs).toBeGreaterThan(0)
   }
 
-  test.each(names)('%s', name => execute(join(folder, name), { HF_HUB_OFFLINE: '1' }))
+  // each is a process and a kernel; a machine with much to do takes minutes for the longest
+  test.concurrent.each(names)('%s', name => execute(join(folder, name), { HF_HUB_OFFLINE: '1' }), 900_000)
 
   test('05-a-real-checkpoint.ipynb with a hub that answers', async () => {
     const base = await writeBase(join(dir, 'tiny'), { layers: 6, context: 128 })

@@ -71,7 +71,7 @@ describe('the memory estimate', () => {
       const { code, stderr, result } = await spawnTrain({
         recipe: { ...recipe, data },
         out: join(root, 'run'),
-        threads: 2,
+        threads: 1,
       })
       expect(stderr).toBe('')
       expect(code).toBe(0)
