@@ -12,7 +12,7 @@ export function deviceWorkingBytes(programs: readonly ProgramSpec[], precision: 
   )
   return {
     intermediate: arenaBytes(graphs),
-    spare: programs.reduce((n, spec) => n + spareVariableBytes(spec), 0),
+    spare: programs.reduce((n, spec) => n + spareVariableBytes(spec, isRenaming), 0),
     programs: NODE_BYTES * graphs.reduce((n, { nodes }) => n + nodes.length, 0),
   }
 }
