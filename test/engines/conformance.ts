@@ -47,6 +47,14 @@ export function weightedSum(outputs: readonly Tensor[]): Tensor {
   return terms.reduce((a, b) => add(a, b))
 }
 
+/** What a case computes: its outputs, then the gradients of their {@link weightedSum} by the operands that are checked. */
+export function tensorsOf(c: OpCase): readonly Tensor[] {
+  const operands = operandsOf(c)
+  const outputs = outputsOf(c, operands)
+  const wrt = (c.wrt ?? operands.map((_, i) => i)).map(i => operands[i]!)
+  return [...outputs, ...(wrt.length > 0 ? grad(weightedSum(outputs), wrt) : [])]
+}
+
 /** Absolute up to 1, relative above; infinite where one is not a number and the other is. */
 export function maxDifference(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
   let worst = ours.length === theirs.length ? 0 : Number.POSITIVE_INFINITY
@@ -88,10 +96,7 @@ export function conformance(
 
     for (const c of opCases) {
       it(`${c.name}: values and gradients equal the reference's`, async () => {
-        const operands = operandsOf(c)
-        const outputs = outputsOf(c, operands)
-        const wrt = (c.wrt ?? operands.map((_, i) => i)).map(i => operands[i]!)
-        const all = [...outputs, ...(wrt.length > 0 ? grad(weightedSum(outputs), wrt) : [])]
+        const all = tensorsOf(c)
         const ours = await realize(all, { engine })
         const theirs = await realize(all, { engine: reference })
         expect(Math.max(...ours.map((values, i) => maxDifference(values, theirs[i]!)))).toBeLessThan(tolerance)

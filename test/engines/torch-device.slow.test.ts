@@ -5,7 +5,6 @@ import { TorchEngine } from '../../src/engines/torch/engine.js'
 import { fuseCrossEntropy } from '../../src/engines/torch/fuse.js'
 import { forward, logitsOf } from '../../src/model/forward.js'
 import { generate } from '../../src/model/generate.js'
-import { grad } from '../../src/tensor/autograd.js'
 import { fromHost } from '../../src/tensor/leaf.js'
 import type { ProgramSpec } from '../../src/tensor/lower.js'
 import { realize } from '../../src/tensor/program.js'
@@ -13,7 +12,7 @@ import { spelledJson } from '../../src/tensor/spelled.js'
 import { TrainStep } from '../../src/train/step.js'
 import { describeWithPython, runPython } from '../support/python.js'
 import { tinyBatch, tinyModel } from '../support/tiny-model.js'
-import { operandsOf, outputsOf, weightedSum } from './conformance.js'
+import { tensorsOf } from './conformance.js'
 import { opCases } from './op-cases.js'
 
 /** Keeps the programs that it is asked to run. */
@@ -33,13 +32,7 @@ describeWithPython('programs of the torch engine on a device that is not there',
   afterAll(() => engine.dispose())
 
   beforeAll(async () => {
-    const tensors = opCases.flatMap(c => {
-      const operands = operandsOf(c)
-      const outputs = outputsOf(c, operands)
-      const wrt = (c.wrt ?? operands.map((_, i) => i)).map(i => operands[i]!)
-      return [...outputs, ...(wrt.length > 0 ? grad(weightedSum(outputs), wrt) : [])]
-    })
-    await realize(tensors, { engine })
+    await realize(opCases.flatMap(tensorsOf), { engine })
     for (const window of [null, 4]) {
       const changes = {
         num_hidden_layers: 2,
