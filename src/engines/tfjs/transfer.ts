@@ -1,5 +1,5 @@
 /** Elements between host arrays and tfjs tensors. tfjs has no 16-bit floats: f16 and bf16 are held as the f32 values they stand for. */
-import { bytesPerElement, type DType, type HostArray } from '../../tensor/dtype.js'
+import { bytesPerElement, copyOf, type DType, type HostArray } from '../../tensor/dtype.js'
 import type { TensorSpec } from '../../tensor/graph.js'
 import { toHost } from '../../tensor/leaf.js'
 import { sizeOf } from '../../tensor/shape.js'
@@ -22,7 +22,7 @@ export function tfBytes({ shape, dtype }: TensorSpec): number {
 export function upload(tf: Tf, data: HostArray, { shape, dtype }: TensorSpec): TfTensor {
   // the cpu backend computes on the array that it is given, so it must be one of its own
   const values =
-    dtype === 'f16' || dtype === 'bf16' ? widen(data, dtype) : dtype === 'u8' ? Int32Array.from(data) : data.slice()
+    dtype === 'f16' || dtype === 'bf16' ? widen(data, dtype) : dtype === 'u8' ? Int32Array.from(data) : copyOf(data)
   return tf.keep(tf.tensor(values as Float32Array, [...shape], tfDtype(dtype)))
 }
 

@@ -1,4 +1,4 @@
-"""What generated programs call besides torch itself: attention, the classifier's cross-entropy, AdamW, barriers.
+"""What generated programs call besides torch itself: attention, copies of rows, the classifier's cross-entropy, AdamW, barriers.
 
 Shapes: B batch, H query heads, K key/value heads, T queries, S keys, D head dim, N rows, C hidden, V vocabulary.
 """
@@ -39,8 +39,9 @@ def _works(kernel, device, dtype):
 
 def attention_kernel(fused, head_dim, is_masked):
     """The first of the device's fused kernels that can do this attention in both directions; `math` where there is none."""
-    limits = {"cpu": True, "flash": not is_masked and head_dim % 8 == 0 and head_dim <= 256, "efficient": not is_masked and head_dim % 8 == 0}
-    return next((kernel for kernel in fused if limits[kernel]), "math")
+    fits = not is_masked and head_dim % 8 == 0
+    takes = {"cpu": True, "flash": fits and head_dim <= 256, "efficient": fits}
+    return next((kernel for kernel in fused if takes[kernel]), "math")
 
 
 def visible(time, width, start, window, dtype, device):
@@ -118,13 +119,6 @@ def _attention_grad_math(q, k, v, out, grad, mask, scale):
     return ds @ k * scale, ds.mT @ q * scale, p.to(q.dtype).mT @ grad
 
 
-def _row_chunks(x, weight):
-    """Rows whose logits are held at a time: 64 MB of them on a CPU, half a GB elsewhere."""
-    limit = 64e6 if x.device.type == "cpu" else 512e6
-    size = max(1, int(limit // (4 * weight.shape[0])))
-    return [(at, min(at + size, x.shape[0])) for at in range(0, x.shape[0], size)]
-
-
 def index_copy(base, axis, positions, rows):
     """`base` with the slices at `positions` along `axis` replaced."""
     if base.device.type != "mps":
@@ -133,6 +127,13 @@ def index_copy(base, axis, positions, rows):
     result = base.clone()
     result[(slice(None),) * axis + (positions.long(),)] = rows
     return result
+
+
+def _row_chunks(x, weight):
+    """Rows whose logits are held at a time: 64 MB of them on a CPU, half a GB elsewhere."""
+    limit = 64e6 if x.device.type == "cpu" else 512e6
+    size = max(1, int(limit // (4 * weight.shape[0])))
+    return [(at, min(at + size, x.shape[0])) for at in range(0, x.shape[0], size)]
 
 
 def _picked(logits, targets):

@@ -66,7 +66,7 @@ async function hasWritten(path: string, bytes: Uint8Array): Promise<boolean> {
     return true
   } catch (error) {
     await unlink(path)
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return false
   } finally {
     await file.close()
