@@ -45,8 +45,9 @@ export const PAGE_SCRIPT = `
   const send = message => {
     if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message))
   }
+  // an empty card stands below all others, mostly out of sight: it moves up when there is something to draw, so it asks all the time
   const sendView = () => {
-    const seen = [...cards.values()].filter(card => card.isVisible && !document.hidden)
+    const seen = [...cards.values()].filter(card => (card.isVisible || card.isEmpty) && !document.hidden)
     send({ type: 'view', figures: seen.map(card => card.name), view: view() })
   }
   const observer = new IntersectionObserver(entries => {
@@ -69,7 +70,7 @@ export const PAGE_SCRIPT = `
       make('button', { type: 'button', textContent: '↔', title: 'wide or narrow', onclick: wide }))
     const box = make('section', { className: 'figure card empty' }, head, caption, plot)
     box.dataset.figure = name
-    cards.set(name, { name, box, title, caption, plot, isVisible: false, isWide: false })
+    cards.set(name, { name, box, title, caption, plot, isVisible: false, isEmpty: true, isWide: false })
     byId('figures').append(box)
     observer.observe(box)
   }
@@ -78,6 +79,10 @@ export const PAGE_SCRIPT = `
     const card = cards.get(message.figure)
     if (!card) return
     card.box.classList.toggle('empty', !message.hasData)
+    if (card.isEmpty === message.hasData) {
+      card.isEmpty = !message.hasData
+      sendView()
+    }
     if (message.isWide !== card.isWide) card.box.classList.toggle('wide', message.isWide)
     card.isWide = message.isWide
     card.title.textContent = message.title

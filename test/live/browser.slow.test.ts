@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -18,7 +19,7 @@ import { loadRecipe } from '../../src/train/recipe.js'
 import { LabError } from '../../src/util/errors.js'
 import { writeTinyWorld } from '../cli/tiny-run.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { chromiumPath, drawnX, launchChromium, openPage, type PageState, untilState } from './browser.js'
+import { chromiumPath, drawnX, launchChromium, openPage, type PageState, stateOf, untilState } from './browser.js'
 import { FakeRun } from './support.js'
 
 const root = temporaryDirectory('browser')
@@ -52,7 +53,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
   const open = (url: string, troubles?: string[]) => openPage(browser, url, troubles)
 
   it('moves its curves while a real run trains', async () => {
-    const dir = join(root, 'real')
+    const dir = mkdtempSync(join(root, 'real-'))
     await writeTinyWorld(dir, { steps: 800, probeEverySteps: 100, checkpointEverySteps: 800 })
     const server = await serve({ runs: [join(dir, 'runs')] })
     const troubles: string[] = []
@@ -67,7 +68,9 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     void running.finally(() => {
       isDone = true
     })
+    const end = Date.now() + 120_000
     while (!isDone || drawn.at(-1) !== 800) {
+      if (Date.now() > end) throw new Error(`the run is ${isDone ? 'done' : 'at work'}, of its loss are drawn ${drawn}`)
       const x = await drawnX(page, 'loss')
       if (x.length > 0 && x.length !== drawn.at(-1)) drawn.push(x.length)
       await page.waitForTimeout(20)
@@ -80,6 +83,36 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
     await page.locator('[data-figure="layer-map"]').scrollIntoViewIfNeeded()
     await page.waitForSelector('[data-figure="layer-map"] .js-plotly-plot, [data-figure="layer-map"] .main-svg')
     expect(troubles).toEqual([])
+    await page.close()
+  })
+
+  it('draws a figure whose first data come while it waits out of sight, below those that had theirs before', async () => {
+    const dir = mkdtempSync(join(root, 'late-'))
+    const run = new FakeRun(dir, 'a')
+    const server = await serve({ runs: [dir] })
+    const page = await open(server.readUrl)
+    await page.setViewportSize({ width: 700, height: 500 })
+    for (const figure of ['forgetting', 'contribution'])
+      await expect.poll(() => drawnX(page, figure).then(x => x.length)).toBeGreaterThan(0)
+    const top = () =>
+      page
+        .locator('[data-figure="loss"]')
+        .boundingBox()
+        .then(box => box!.y)
+    expect(await top()).toBeGreaterThan(1200)
+    run.train(20)
+    await expect.poll(() => drawnX(page, 'loss').then(x => x.at(-1))).toBe(20)
+    expect(await top()).toBeLessThan(1200)
+    // a figure that has data and is out of sight is not drawn again
+    const redraws = () =>
+      stateOf(page).then(state => state.redraws.filter(redraw => redraw.figure === 'gradients').length)
+    await expect.poll(redraws).toBeGreaterThan(0)
+    await page.waitForTimeout(500)
+    const before = await redraws()
+    run.train(20)
+    await expect.poll(() => drawnX(page, 'loss').then(x => x.at(-1))).toBe(40)
+    await page.waitForTimeout(500)
+    expect(await redraws()).toBe(before)
     await page.close()
   })
 
