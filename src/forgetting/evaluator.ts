@@ -41,8 +41,11 @@ export interface EvaluatorOptions {
   gates?: ReadonlyMap<number, Tensor>
 }
 
-/** Bytes of f32 logits of one run, both models together. */
+/** Bytes of f32 logits of one run of the program, both models together. */
 const LOGITS_BYTES = 64e6
+
+/** Positions of one run: more leave a small CPU's caches, and fill up the last run of a probe with more rows that do not count. */
+const POSITIONS = 512
 
 type Output = 'nats' | 'kl' | 'rank' | `block.${number}`
 
@@ -55,8 +58,8 @@ export class Evaluator {
   readonly #hasBase: boolean
 
   constructor(model: EvaluatedModel, { seqLen, base = null, gates = new Map() }: EvaluatorOptions) {
-    const models = base ? 2 : 1
-    this.#rows = Math.max(1, Math.min(16, Math.floor(LOGITS_BYTES / (4 * model.config.vocabSize * seqLen * models))))
+    const logitsBytes = 4 * model.config.vocabSize * seqLen * (base ? 2 : 1)
+    this.#rows = Math.max(1, Math.min(16, Math.floor(POSITIONS / seqLen), Math.floor(LOGITS_BYTES / logitsBytes)))
     this.#seqLen = seqLen
     this.#layers = [...newLayers(readProvenance(model.config))].sort((a, b) => a - b)
     this.#hasBase = base !== null
@@ -113,10 +116,10 @@ export class Evaluator {
     const ids = input('inputIds', [this.#rows, this.#seqLen], 'i32')
     const targets = reshape(input('targets', [this.#rows, this.#seqLen], 'i32'), [this.#rows * this.#seqLen])
     const { hidden, stream } = forward(config, weights, ids, { gates })
-    const nats = linearCrossEntropy(hidden, headWeight(config, weights), targets)
     const blocks = this.#layers.map(
       layer => [`block.${layer}`, contribution(stream[layer]!, stream[layer + 1]!)] as const,
     )
+    const nats = linearCrossEntropy(hidden, headWeight(config, weights), targets)
     const compared = base ? comparison(logitsOf(config, weights, hidden), baseLogits(base, ids)) : {}
     return { nats, ...compared, ...Object.fromEntries(blocks) } as Record<Output, Tensor>
   }

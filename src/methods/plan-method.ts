@@ -4,7 +4,7 @@ import { expandModel } from '../expansion/expand-model.js'
 import { expandParameters } from '../expansion/expand-parameters.js'
 import { planExpansion } from '../expansion/plan.js'
 import { newLayers, readProvenance } from '../expansion/provenance.js'
-import { type BaseReference, gatedReference } from '../forgetting/reference.js'
+import { type BaseReference, withoutNewBlocks } from '../forgetting/reference.js'
 import { checkDead } from '../freeze/dead.js'
 import { selectTrainable } from '../freeze/rules.js'
 import { zeroProjections } from '../freeze/zero-tensors.js'
@@ -124,11 +124,11 @@ export function planMethod(recipe: Recipe, baseConfig: ModelConfig): MethodPlan 
   return { trainable, frozen, trainedOfBase, copiesBase, startsAsBase, apply }
 }
 
-/** The base inside a model: without its adapter, or with its new blocks gated off. */
+/** The base inside a model: without its adapter, or without its new blocks. */
 function baseWithin(model: Model, trainable: readonly string[], copiesBase: boolean): BaseReference | null {
   const { config, weights } = model
   if (weights.adapter) return { config, weights: path => weights(path), options: {} }
   const added = newLayers(readProvenance(config))
   const onlyNew = copiesBase && trainable.every(path => added.has(layerOf(path) ?? -1))
-  return onlyNew ? gatedReference(model) : null
+  return onlyNew ? withoutNewBlocks(model) : null
 }

@@ -31,6 +31,8 @@ export interface LayerCache {
 export interface ForwardOptions {
   /** Factor on both residual contributions of a block, a scalar; 1 where absent. 0 takes the block out exactly. */
   gates?: ReadonlyMap<number, Tensor>
+  /** Blocks that are left out: the stream passes them as it is, which is what a gate of 0 comes to, at no cost. */
+  without?: ReadonlySet<number>
   /** Compute each block again in the backward pass instead of keeping its activations (default false). */
   rematBlocks?: boolean
   /** One per block, with the position of the first token (i32 scalar) as `start`; the result then has `caches`. */
@@ -69,7 +71,7 @@ export function forward(
   options: ForwardOptions = {},
 ): ForwardResult {
   const [B, T] = ids.shape as [number, number]
-  const { gates, rematBlocks = false, caches } = options
+  const { gates, without, rematBlocks = false, caches } = options
   const step: Step = { config, weights, B, T, start: caches?.start ?? null, ...rotation(config, T, caches) }
   const paddingId = config.padTokenId
   let x = cast(lookup(weights('model.embed_tokens.weight'), reshape(ids, [B * T]), { paddingId }), 'f32')
@@ -79,7 +81,10 @@ export function forward(
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const gate = gates?.get(layer)
     const cache = caches?.layers[layer]
-    if (rematBlocks && !cache) {
+    if (without?.has(layer)) {
+      middle.push(x)
+      if (cache) written.push(cache)
+    } else if (rematBlocks && !cache) {
       x = remat(h => [block(step, layer, h, gate).out], [x])[0]!
     } else {
       const result = block(step, layer, x, gate, cache)

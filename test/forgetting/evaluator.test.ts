@@ -8,12 +8,11 @@ import { planExpansion } from '../../src/expansion/plan.js'
 import { newLayers, readProvenance } from '../../src/expansion/provenance.js'
 import { bitsPerByte, Evaluator, meanNats } from '../../src/forgetting/evaluator.js'
 import { ForgettingMonitor } from '../../src/forgetting/monitor.js'
-import { gatedReference, modelReference } from '../../src/forgetting/reference.js'
-import { forward, logitsOf } from '../../src/model/forward.js'
+import { modelReference, withoutNewBlocks } from '../../src/forgetting/reference.js'
+import { type ForwardOptions, forward, logitsOf } from '../../src/model/forward.js'
 import type { Model } from '../../src/model/model.js'
 import { layerOf } from '../../src/model/parameters.js'
 import type { HostArray } from '../../src/tensor/dtype.js'
-import type { Tensor } from '../../src/tensor/graph.js'
 import { fromHost, scalar } from '../../src/tensor/leaf.js'
 import { realize } from '../../src/tensor/program.js'
 import { TrainStep } from '../../src/train/step.js'
@@ -37,8 +36,8 @@ function probeOf(count: number): Probe {
   return { name: 'general', rows, bytesScored: 777, tokensScored, documents: 5, documentHashes: new Set() }
 }
 
-async function logitsFor(model: Model, row: ProbeRow, gates?: ReadonlyMap<number, Tensor>): Promise<HostArray> {
-  const { hidden } = forward(model.config, model.weights, fromHost(row.inputIds, [1, T], 'i32'), gates ? { gates } : {})
+async function logitsFor(model: Model, row: ProbeRow, options: ForwardOptions = {}): Promise<HostArray> {
+  const { hidden } = forward(model.config, model.weights, fromHost(row.inputIds, [1, T], 'i32'), options)
   return (await realize([logitsOf(model.config, model.weights, hidden)], { engine: model.engine }))[0]!
 }
 
@@ -97,16 +96,17 @@ async function train(model: Model): Promise<void> {
 }
 
 describe('gates', () => {
-  it('0 on the new blocks restores the base bit for bit after training; 1 is no gate, bit for bit', async () => {
+  it('0 on the new blocks restores the base bit for bit after training, as leaving them out does; 1 is no gate, bit for bit', async () => {
     const { base, model } = await trainedPair()
     const layers = [...newLayers(readProvenance(model.config))]
-    const { gates } = gatedReference(model).options
-    expect([...gates!.keys()].sort()).toEqual(layers)
-    const open = new Map(layers.map(layer => [layer, scalar(1)]))
+    const { without } = withoutNewBlocks(model).options
+    expect([...without!].sort()).toEqual(layers)
+    const all = (gate: number) => new Map(layers.map(layer => [layer, scalar(gate)]))
     for (const row of probeOf(3).rows) {
       const free = await logitsFor(model, row)
-      expect(await logitsFor(model, row, gates)).toEqual(await logitsFor(base, row))
-      expect(await logitsFor(model, row, open)).toEqual(free)
+      for (const options of [{ gates: all(0) }, { without: without! }])
+        expect(await logitsFor(model, row, options)).toEqual(await logitsFor(base, row))
+      expect(await logitsFor(model, row, { gates: all(1) })).toEqual(free)
       expect(free).not.toEqual(await logitsFor(base, row))
     }
   })
@@ -115,7 +115,7 @@ describe('gates', () => {
     const { base, model } = await trainedPair()
     const [first] = newLayers(readProvenance(model.config))
     const row = probeOf(1).rows[0]!
-    const half = await logitsFor(model, row, new Map([[first!, scalar(0)]]))
+    const half = await logitsFor(model, row, { gates: new Map([[first!, scalar(0)]]) })
     expect(half).not.toEqual(await logitsFor(base, row))
     expect(half).not.toEqual(await logitsFor(model, row))
   })
@@ -132,7 +132,7 @@ describe('the evaluator', () => {
 
   it('at step 0 finds nothing changed: no divergence, every token unshifted, blocks that contribute nothing', async () => {
     const fresh = await expandModel(base, planExpansion(base.config, { groups: 2 }))
-    const evaluator = new Evaluator(fresh, { seqLen: T, base: gatedReference(fresh) })
+    const evaluator = new Evaluator(fresh, { seqLen: T, base: withoutNewBlocks(fresh) })
     const { klToBaseNats, shift, contributions } = await evaluator.score(probe)
     expect(klToBaseNats).toBe(0)
     expect(shift).toEqual({ unshifted: 1, marginal: 0, shifted: 0 })
@@ -143,7 +143,7 @@ describe('the evaluator', () => {
   })
 
   it.each([
-    ['the base inside the model', () => gatedReference(model)],
+    ['the base inside the model', () => withoutNewBlocks(model)],
     ['the base beside it', () => modelReference(base)],
   ])('nats, divergence and ranks against %s equal float64 arithmetic on the logits', async (_name, reference) => {
     const scores = await new Evaluator(model, { seqLen: T, base: reference() }).score(probe)
@@ -231,7 +231,7 @@ describe('the forgetting monitor', () => {
     const base = tinyModel(engine)
     const model = await expandModel(base, planExpansion(base.config, { groups: 2 }))
     const probe = probeOf(7)
-    const monitor = new ForgettingMonitor(new Evaluator(model, { seqLen: T, base: gatedReference(model) }), [probe])
+    const monitor = new ForgettingMonitor(new Evaluator(model, { seqLen: T, base: withoutNewBlocks(model) }), [probe])
     await monitor.setBaseline()
     const before = await byHand(model, base, probe)
     await train(model)

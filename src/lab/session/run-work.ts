@@ -2,7 +2,7 @@
 import { stringify } from 'yaml'
 import type { ExpansionPlan } from '../../expansion/plan.js'
 import { readProvenance } from '../../expansion/provenance.js'
-import { gatedReference } from '../../forgetting/reference.js'
+import { withoutNewBlocks } from '../../forgetting/reference.js'
 import { checkDead } from '../../freeze/dead.js'
 import { zeroProjections } from '../../freeze/zero-tensors.js'
 import type { Model } from '../../model/model.js'
@@ -135,7 +135,7 @@ async function builtOf(live: LiveModel): Promise<RunModel> {
   const zeros = await zeroProjections(model, provenance, path => !live.trainable.has(path))
   const warnings = checkDead(trainable, provenance, zeros).map(warning => warning.message)
   const base = isFresh && live.trainsOnlyNew() ? null : await live.copy()
-  const reference = base ? null : gatedReference(model)
+  const reference = base ? null : withoutNewBlocks(model)
   const held = heldWeights(model, isFresh ? path => pathBefore(plan, path) : undefined)
   return { model, base, reference, startsAsBase: true, source: null, trainable, frozen, warnings, quantized: [], held }
 }
