@@ -46,12 +46,11 @@ export function describeWithPython(
   describe.skipIf(fault !== null)(title, body)
 }
 
-/** Nothing is fetched, nothing is left in the checkout, and the CPU is what is compared. */
+/** Nothing is fetched, and the CPU is what is compared. */
 const environment = {
   HF_HUB_OFFLINE: '1',
   TOKENIZERS_PARALLELISM: 'false',
   CUDA_VISIBLE_DEVICES: '',
-  PYTHONDONTWRITEBYTECODE: '1',
 }
 
 /** Hands `request` as JSON to a script of test/interop and resolves to its JSON answer. Rejects with what it wrote to stderr. */

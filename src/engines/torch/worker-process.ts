@@ -177,6 +177,5 @@ function environment(threads: number): NodeJS.ProcessEnv {
     TORCHINDUCTOR_COMPILE_THREADS: String(threads),
     ...process.env,
     OMP_NUM_THREADS: String(threads),
-    PYTHONDONTWRITEBYTECODE: '1',
   }
 }

@@ -105,8 +105,13 @@ version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
 if version < (2, 4):
     quit_with("TORCH_MISSING", f"{sys.executable} has torch {torch.__version__}; expected 2.4 or newer")
 
+# nothing is left beside these sources; Python's own packages are not kept from being compiled once for all (uv installs them uncompiled, and
+# every start would take twice as long)
+writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
 import kernels
 import lowering
+
+sys.dont_write_bytecode = writes
 
 
 class WorkerError(Exception):
