@@ -17,7 +17,7 @@ export interface RunModel {
   readonly model: Model
   /** The base as loaded, kept only where forgetting needs it as a model of its own; else null. */
   readonly base: Model | null
-  /** The base as a setting of the model (new blocks gated off, no adapter); null where old weights are trained. */
+  /** The base as a setting of the model (without its new blocks, without its adapter); null where old weights are trained. */
   readonly reference: BaseReference | null
   /** Whether the model computes what its base does before the first step. */
   readonly startsAsBase: boolean
