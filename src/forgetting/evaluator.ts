@@ -44,7 +44,10 @@ export interface EvaluatorOptions {
 /** Bytes of f32 logits of one run of the program, both models together. */
 const LOGITS_BYTES = 64e6
 
-/** Positions of one run: more leave a small CPU's caches, and fill up the last run of a probe with more rows that do not count. */
+/**
+ * Positions of one run: more leave a small CPU's caches, and fill up the last run of a probe with more rows that do not count. A GPU would
+ * take more at once; it is idle a little between the runs of a small model.
+ */
 const POSITIONS = 512
 
 type Output = 'nats' | 'kl' | 'rank' | `block.${number}`
@@ -116,10 +119,10 @@ export class Evaluator {
     const ids = input('inputIds', [this.#rows, this.#seqLen], 'i32')
     const targets = reshape(input('targets', [this.#rows, this.#seqLen], 'i32'), [this.#rows * this.#seqLen])
     const { hidden, stream } = forward(config, weights, ids, { gates })
+    const nats = linearCrossEntropy(hidden, headWeight(config, weights), targets)
     const blocks = this.#layers.map(
       layer => [`block.${layer}`, contribution(stream[layer]!, stream[layer + 1]!)] as const,
     )
-    const nats = linearCrossEntropy(hidden, headWeight(config, weights), targets)
     const compared = base ? comparison(logitsOf(config, weights, hidden), baseLogits(base, ids)) : {}
     return { nats, ...compared, ...Object.fromEntries(blocks) } as Record<Output, Tensor>
   }

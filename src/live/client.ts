@@ -24,6 +24,9 @@ const RECORDS_BYTES = 1 << 18
 /** Time between two versions of one figure at least. */
 const FIGURE_MS = 200
 
+/** The same for a figure that is empty so far: pages ask for it out of sight too, and it shall not hold up those that are seen. */
+const EMPTY_FIGURE_MS = 1000
+
 /** What a client is told of the world, besides records and figures. */
 export interface ClientWorld {
   runs(): readonly LiveRun[]
@@ -208,7 +211,7 @@ export class LiveClient {
     const drawn = this.#world.drawer.draw(name, this.#world.runs(), view)
     if (drawn.key === state.sentKey) return
     state.sentKey = drawn.key
-    state.dueMs = performance.now() + FIGURE_MS
+    state.dueMs = performance.now() + (drawn.hasData ? FIGURE_MS : EMPTY_FIGURE_MS)
     // an event or a probe of another kind changes the key, not the picture
     if (drawn.json === state.sentJson) return
     state.sentJson = drawn.json

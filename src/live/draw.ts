@@ -56,6 +56,7 @@ export function figureKey(name: RunFigureName, runs: readonly LiveRun[], view: V
 export interface DrawnFigure {
   key: string
   json: string
+  hasData: boolean
 }
 
 /** For each millisecond of drawing, so many of rest: the thread is also that of the session. */
@@ -83,9 +84,9 @@ export class FigureDrawer {
     const arranged = { ...figure, columns: isWide ? WIDE_COLUMNS : figure.columns }
     const plotly = toPlotly(arranged, { theme: view.theme, ...(isWide ? { rowHeight: WIDE_ROW } : {}) })
     const { title, caption } = figure
-    const message = { type: 'figure', figure: name, title, caption, isWide, hasData: hasData(figure), plotly }
+    const message = { type: 'figure', figure: name, title, caption, isWide, hasData: hasData(figure), plotly } as const
     const json = JSON.stringify(message)
-    const drawn = { key, json }
+    const drawn = { key, json, hasData: message.hasData }
     const now = performance.now()
     this.#restUntilMs = now + REST_FACTOR * (now - started)
     this.#remember(slot, drawn)

@@ -15,6 +15,7 @@ import { rmsNorm } from '../tensor/ops/rms-norm.js'
 import { rotary } from '../tensor/ops/rotary.js'
 import { swiglu } from '../tensor/ops/silu.js'
 import { remat } from '../tensor/remat.js'
+import { internal } from '../util/errors.js'
 import type { ModelConfig } from './config.js'
 import { layerPrefix } from './parameters.js'
 import { ropeTables } from './rope.js'
@@ -31,7 +32,7 @@ export interface LayerCache {
 export interface ForwardOptions {
   /** Factor on both residual contributions of a block, a scalar; 1 where absent. 0 takes the block out exactly. */
   gates?: ReadonlyMap<number, Tensor>
-  /** Blocks that are left out: the stream passes them as it is, which is what a gate of 0 comes to, at no cost. */
+  /** Blocks that are left out: the stream passes them as it is. What a gate of 0 comes to, at no cost; not with `caches`. */
   without?: ReadonlySet<number>
   /** Compute each block again in the backward pass instead of keeping its activations (default false). */
   rematBlocks?: boolean
@@ -72,6 +73,7 @@ export function forward(
 ): ForwardResult {
   const [B, T] = ids.shape as [number, number]
   const { gates, without, rematBlocks = false, caches } = options
+  if (without && caches) throw internal('blocks are left out where there are caches')
   const step: Step = { config, weights, B, T, start: caches?.start ?? null, ...rotation(config, T, caches) }
   const paddingId = config.padTokenId
   let x = cast(lookup(weights('model.embed_tokens.weight'), reshape(ids, [B * T]), { paddingId }), 'f32')
@@ -82,8 +84,7 @@ export function forward(
     const gate = gates?.get(layer)
     const cache = caches?.layers[layer]
     if (without?.has(layer)) {
-      middle.push(x)
-      if (cache) written.push(cache)
+      if (!rematBlocks) middle.push(x)
     } else if (rematBlocks && !cache) {
       x = remat(h => [block(step, layer, h, gate).out], [x])[0]!
     } else {

@@ -14,7 +14,7 @@ interface Variant {
 const variants: Readonly<Record<string, Variant>> = {
   f32: { shape: 'b', precision: 'f32', steps: [3, 8] },
   bf16: { shape: 'b', precision: 'bf16', steps: [3, 8] },
-  // few steps of a small shape: a processor without instructions for bf16 takes a minute for each
+  // few steps of a small shape: a processor without instructions for bf16 takes 20 s for each
   'bf16-small': { shape: 'a', precision: 'bf16', steps: [1, 3] },
 }
 

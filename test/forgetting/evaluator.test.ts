@@ -111,6 +111,13 @@ describe('gates', () => {
     }
   })
 
+  it('leaves no block out where there are caches, whose keys and values it would have to write', () => {
+    const ids = fromHost(Int32Array.of(1), [1, 1], 'i32')
+    const { config, weights } = tinyModel(engine)
+    const caches = { layers: [], start: fromHost(Int32Array.of(0), [], 'i32') }
+    expect(() => forward(config, weights, ids, { without: new Set([1]), caches })).toThrow('caches')
+  })
+
   it('0 on one new block leaves the other one at work', async () => {
     const { base, model } = await trainedPair()
     const [first] = newLayers(readProvenance(model.config))

@@ -37,6 +37,8 @@ def faults_of(spec, source, device, dtypes, kernels):
 @torch.no_grad()
 def respond(request):
     sys.path.insert(0, request["engine"])
+    # nothing is left beside the engine's sources
+    sys.dont_write_bytecode = True
     import kernels
     import lowering
 

@@ -65,12 +65,16 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
       threads: 1,
     })
     let isDone = false
-    void running.finally(() => {
+    const ended = () => {
       isDone = true
-    })
+    }
+    running.then(ended, ended)
     const end = Date.now() + 120_000
     while (!isDone || drawn.at(-1) !== 800) {
-      if (Date.now() > end) throw new Error(`the run is ${isDone ? 'done' : 'at work'}, of its loss are drawn ${drawn}`)
+      if (Date.now() > end) {
+        if (isDone) await running
+        throw new Error(`the run is ${isDone ? 'done' : 'at work'}, of its loss are drawn ${drawn}`)
+      }
       const x = await drawnX(page, 'loss')
       if (x.length > 0 && x.length !== drawn.at(-1)) drawn.push(x.length)
       await page.waitForTimeout(20)
@@ -108,6 +112,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
       stateOf(page).then(state => state.redraws.filter(redraw => redraw.figure === 'gradients').length)
     await expect.poll(redraws).toBeGreaterThan(0)
     await page.waitForTimeout(500)
+    await page.locator('[data-figure="loss"]').scrollIntoViewIfNeeded()
     const before = await redraws()
     run.train(20)
     await expect.poll(() => drawnX(page, 'loss').then(x => x.at(-1))).toBe(40)
