@@ -45,9 +45,10 @@ export const PAGE_SCRIPT = `
   const send = message => {
     if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message))
   }
+  const isEmpty = card => card.box.classList.contains('empty')
   // an empty card stands below all others, mostly out of sight: it moves up when there is something to draw, so it asks all the time
   const sendView = () => {
-    const seen = [...cards.values()].filter(card => (card.isVisible || card.isEmpty) && !document.hidden)
+    const seen = [...cards.values()].filter(card => (card.isVisible || isEmpty(card)) && !document.hidden)
     send({ type: 'view', figures: seen.map(card => card.name), view: view() })
   }
   const observer = new IntersectionObserver(entries => {
@@ -70,7 +71,7 @@ export const PAGE_SCRIPT = `
       make('button', { type: 'button', textContent: '↔', title: 'wide or narrow', onclick: wide }))
     const box = make('section', { className: 'figure card empty' }, head, caption, plot)
     box.dataset.figure = name
-    cards.set(name, { name, box, title, caption, plot, isVisible: false, isEmpty: true, isWide: false })
+    cards.set(name, { name, box, title, caption, plot, isVisible: false, isWide: false })
     byId('figures').append(box)
     observer.observe(box)
   }
@@ -78,9 +79,8 @@ export const PAGE_SCRIPT = `
   const drawFigure = async (message, started) => {
     const card = cards.get(message.figure)
     if (!card) return
-    card.box.classList.toggle('empty', !message.hasData)
-    if (card.isEmpty === message.hasData) {
-      card.isEmpty = !message.hasData
+    if (isEmpty(card) === message.hasData) {
+      card.box.classList.toggle('empty')
       sendView()
     }
     if (message.isWide !== card.isWide) card.box.classList.toggle('wide', message.isWide)
