@@ -1,5 +1,4 @@
 /** What is known of a program before it runs, its order and its memory, against what onnxruntime does. */
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -16,6 +15,7 @@ import { reshape } from '../../src/tensor/ops/movement.js'
 import { sum } from '../../src/tensor/ops/reduce.js'
 import { compile, type Program } from '../../src/tensor/program.js'
 import { TrainStep } from '../../src/train/step.js'
+import { kernelsOf } from '../support/ort-profile.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { tinyBatch, tinyModel } from '../support/tiny-model.js'
 
@@ -50,14 +50,7 @@ describe('the order in which onnxruntime runs nodes', () => {
     const step = stepOf(profiled, { rematBlocks })
     await step.run([tinyBatch(2, 8)], 0.01, 1)
     await profiled.dispose()
-    const [file] = readdirSync(dir).filter(name => name.startsWith(`remat-${rematBlocks}`))
-    const events = JSON.parse(readFileSync(join(dir, file!), 'utf8')) as {
-      name: string
-      args?: { node_index?: string }
-    }[]
-    const executed = events
-      .filter(({ name }) => name.endsWith('_kernel_time'))
-      .map(({ args }) => Number(args!.node_index))
+    const executed = kernelsOf(dir, `remat-${rematBlocks}`).map(({ node }) => node)
     const { graph } = emitModel(step.programs[0]!.lowered.spec)
     expect(executed.length).toBeGreaterThan(500)
     expect(executed).toEqual(runOrder(graph))

@@ -3,8 +3,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
-import { hardwareEnvironment, SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
 import { emitDeviceModel, nativeOps } from '../../src/engines/webgpu/emit.js'
+import { hardwareEnvironment, softwareDriver } from '../../src/engines/webgpu/software.js'
 import { deviceWorkingBytes } from '../../src/engines/webgpu/working-bytes.js'
 import { fromHost, input } from '../../src/tensor/leaf.js'
 import { lower } from '../../src/tensor/lower.js'
@@ -18,12 +18,12 @@ const countDevices = `
   console.log(vulkanDevices(openVulkan(process.argv.at(-1))).length)
 `
 
-const openUnnamed = `
+const openNamed = `
   import { openAdapter } from './src/engines/webgpu/adapter.js'
   import { LabError } from './src/util/errors.js'
   const tell = found => console.log(JSON.stringify(found))
   try {
-    tell({ kind: openAdapter('webgpu').kind })
+    tell({ kind: openAdapter(process.argv.at(-1)).kind })
   } catch (error) {
     tell({ isOurs: error instanceof LabError, code: error.code, message: error.message })
   }
@@ -35,12 +35,34 @@ function printed(program: string, args: readonly string[] = [], env: Record<stri
   return execFileSync(process.execPath, node, { env: { ...process.env, ...env }, encoding: 'utf8' })
 }
 
+type Opened = { kind: string } | { isOurs: boolean; code: string; message: string }
+
+function opened(device: string, env?: Record<string, string>): Opened {
+  return JSON.parse(printed(openNamed, [device], env)) as Opened
+}
+
+function refusal(device: string, env: Record<string, string>): string {
+  const found = opened(device, env)
+  return 'message' in found ? found.message : `took ${found.kind}`
+}
+
 describe('adapters of webgpu', () => {
-  it('takes SwiftShader from the file named, and from nowhere else then', () => {
-    const file = join(temporaryDirectory('icd'), 'vk_swiftshader_icd.json')
-    expect(softwareDriver({ [SOFTWARE_DRIVER_VARIABLE]: file })).toBe(null)
+  it.each([
+    ['webgpu:swiftshader', 'LLAMA_PRO_SWIFTSHADER'],
+    ['webgpu:lavapipe', 'LLAMA_PRO_LAVAPIPE'],
+  ] as const)('takes the driver of %s from the file named, and from nowhere else then', (device, variable) => {
+    const file = join(temporaryDirectory('icd'), 'icd.json')
+    expect(softwareDriver(device, { [variable]: file })).toBe(null)
     writeFileSync(file, '{}')
-    expect(softwareDriver({ [SOFTWARE_DRIVER_VARIABLE]: file })).toBe(file)
+    expect(softwareDriver(device, { [variable]: file })).toBe(file)
+  })
+
+  it.skipIf(process.platform !== 'linux')('says what to do without the driver, and when it brings no device', () => {
+    const open = (file: string) => refusal('webgpu:lavapipe', { LLAMA_PRO_LAVAPIPE: file })
+    expect(open('/nowhere.json')).toMatch(/^webgpu:lavapipe: no lavapipe found; .*apt-get install mesa-vulkan-drivers/)
+    const empty = join(temporaryDirectory('icd'), 'icd.json')
+    writeFileSync(empty, '{}')
+    expect(open(empty)).toMatch(/no device that computes on the CPU in .*icd\.json|no Vulkan loader .*apt-get install/)
   })
 
   it('of a GPU leaves Vulkan none in software to take instead', () => {
@@ -49,7 +71,7 @@ describe('adapters of webgpu', () => {
     expect(own['VK_LOADER_DRIVERS_DISABLE']).toMatch(/^\*intel\*,\*swiftshader/)
   })
 
-  const driver = process.platform === 'linux' ? softwareDriver() : null
+  const driver = process.platform === 'linux' ? softwareDriver('webgpu:swiftshader') : null
   const loader = driver === null ? '' : join(dirname(driver), 'libvulkan.so.1')
   it.skipIf(driver === null || !existsSync(loader))(
     'of a GPU is heeded by the loader that comes with SwiftShader',
@@ -61,9 +83,7 @@ describe('adapters of webgpu', () => {
   )
 
   it('without a name is a GPU or an error that says what to do, never software', () => {
-    const found = JSON.parse(printed(openUnnamed)) as
-      | { kind: string }
-      | { isOurs: boolean; code: string; message: string }
+    const found = opened('webgpu')
     if ('kind' in found) expect(found.kind).not.toBe('software')
     else {
       expect(found.isOurs).toBe(true)

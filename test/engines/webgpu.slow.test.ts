@@ -1,9 +1,8 @@
 /** The webgpu engine on SwiftShader, a GPU in software. */
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
-import { SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
+import { softwareFault } from '../../src/engines/webgpu/software.js'
 import { webGpuEngine } from '../../src/engines/webgpu/start.js'
 import { createEngine } from '../../src/lab/engines.js'
 import type { RunEvents } from '../../src/lab/run-events.js'
@@ -21,12 +20,13 @@ import { readMetrics } from '../../src/train/metrics.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { TrainStep } from '../../src/train/step.js'
 import { Emitter } from '../../src/util/emitter.js'
+import { kernelsOf } from '../support/ort-profile.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { tinyBatch, tinyModel } from '../support/tiny-model.js'
 import { writeTinyRun } from '../support/tiny-run.js'
 import { conformance } from './conformance.js'
 
-const fault = softwareDriver() === null ? `no SwiftShader: install chromium or set ${SOFTWARE_DRIVER_VARIABLE}` : null
+const fault = softwareFault('webgpu:swiftshader')
 if (fault !== null) console.log(`Skipped: the engine webgpu. ${fault}`)
 
 const start = (options = {}) => webGpuEngine('webgpu:swiftshader', options)
@@ -73,19 +73,10 @@ describe.skipIf(fault !== null)('webgpu', () => {
     await step.run([tinyBatch(2, 8), tinyBatch(2, 8)], 0.01, 1)
     step.dispose()
     await engine.dispose()
-    const events = readdirSync(dir).flatMap(
-      file =>
-        JSON.parse(readFileSync(join(dir, file), 'utf8')) as {
-          name: string
-          args?: { op_name?: string; provider?: string }
-        }[],
-    )
-    const ran = events.filter(({ name }) => name.endsWith('_kernel_time')).map(({ args }) => args!)
-    const where = new Map<string, Set<string>>()
-    for (const { op_name: op, provider } of ran) where.set(provider!, (where.get(provider!) ?? new Set()).add(op!))
+    const ran = kernelsOf(dir)
     expect(ran.length).toBeGreaterThan(1000)
-    expect([...where.keys()]).toEqual(['WebGpuExecutionProvider'])
-    expect([...where.values()].flatMap(ops => [...ops]).filter(op => op.startsWith('Memcpy'))).toEqual([])
+    expect([...new Set(ran.map(({ provider }) => provider))]).toEqual(['WebGpuExecutionProvider'])
+    expect(ran.filter(({ op }) => op.startsWith('Memcpy'))).toEqual([])
   })
 
   it('runs a recipe from its base to the trained model, with the losses of the CPU, and names the adapter', async () => {

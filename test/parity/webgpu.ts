@@ -1,4 +1,4 @@
-import { SOFTWARE_DRIVER_VARIABLE, softwareDriver } from '../../src/engines/webgpu/adapter.js'
+import { softwareFault } from '../../src/engines/webgpu/software.js'
 import { webGpuEngine } from '../../src/engines/webgpu/start.js'
 import { describeParity } from './transformers.js'
 
@@ -6,7 +6,7 @@ import { describeParity } from './transformers.js'
 export function describeHalf(first: 0 | 1): void {
   describeParity({
     name: 'webgpu:swiftshader',
-    fault: softwareDriver() === null ? `no SwiftShader: install chromium or set ${SOFTWARE_DRIVER_VARIABLE}` : null,
+    fault: softwareFault('webgpu:swiftshader'),
     start: () => webGpuEngine('webgpu:swiftshader'),
     share: { first, of: 2 },
   })

@@ -3,56 +3,46 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { LabError } from '../../util/errors.js'
 import { formatBytes } from '../../util/format.js'
+import {
+  hardwareEnvironment,
+  isSoftwareDevice,
+  type SoftwareDevice,
+  softwareDevices,
+  softwareDriver,
+  softwareFault,
+} from './software.js'
 import { openVulkan, type VulkanDevice, type VulkanLoader, vulkanDevices } from './vulkan.js'
 
-/** `webgpu` is a GPU; `webgpu:swiftshader` is SwiftShader, which computes on the CPU, for tests. */
-export const webGpuDevices = ['webgpu', 'webgpu:swiftshader'] as const
-export type WebGpuDevice = (typeof webGpuDevices)[number]
+/** `webgpu` is a GPU; the others compute on the CPU, for tests and for machines without one. */
+export const webGpuDevices = ['webgpu', ...softwareDevices] as const
+export type WebGpuDevice = 'webgpu' | SoftwareDevice
 
 export interface Adapter extends VulkanDevice {
   /** Name, driver, features and limits in one line. */
   readonly description: string
 }
 
-/** Names the file of a Vulkan driver in software (`vk_swiftshader_icd.json`), where the usual places have none. */
-export const SOFTWARE_DRIVER_VARIABLE = 'LLAMA_PRO_SWIFTSHADER'
-
-/** Where browsers bring SwiftShader along. */
-const usualPlaces = [
-  '/usr/lib/chromium',
-  '/usr/lib/chromium-browser',
-  '/usr/lib64/chromium-browser',
-  '/opt/google/chrome',
-  '/usr/share/vulkan/icd.d',
-  '/etc/vulkan/icd.d',
-].map(folder => join(folder, 'vk_swiftshader_icd.json'))
-
 const loaderNames: Partial<Record<NodeJS.Platform, string>> = { linux: 'libvulkan.so.1', win32: 'vulkan-1.dll' }
-
-/** The file that tells Vulkan about SwiftShader, or null when there is none on this machine. */
-export function softwareDriver(env: NodeJS.ProcessEnv = process.env): string | null {
-  const named = env[SOFTWARE_DRIVER_VARIABLE]
-  return [...(named ? [named] : usualPlaces)].find(path => existsSync(path)) ?? null
-}
 
 /** One process opens one adapter: all of onnxruntime's sessions share it. The loader is held, so that it stays loaded. */
 let opened: { readonly device: WebGpuDevice; readonly adapter: Adapter; readonly loader: VulkanLoader } | null = null
 
 /**
- * The adapter of a device name, to be called on the main thread. With SwiftShader, the process's Vulkan then knows no other.
+ * The adapter of a device name, to be called on the main thread. With one in software, the process's Vulkan then knows no other.
  * @throws LabError DEVICE when there is none, with what to install; when only a software adapter is there and it was not
- *   asked for by name; on a platform whose adapters cannot be named
+ *   asked for by name; when its driver is too old for WebGPU; on a platform whose adapters cannot be named
  */
 export function openAdapter(device: WebGpuDevice): Adapter {
-  const isSoftware = device === 'webgpu:swiftshader'
   if (opened?.device === device) return opened.adapter
   if (opened) {
     throw new LabError('DEVICE', `${device}: this process already uses ${opened.adapter.name}; start another process`)
   }
+  const isSoftware = isSoftwareDevice(device)
   const loader = isSoftware ? softwareLoader(device) : hardwareLoader()
   const found = vulkanDevices(loader)
-  const chosen = isSoftware ? found.find(isOnCpu) : [...found].sort(byRank).find(d => !isOnCpu(d))
-  if (!chosen) throw new LabError('DEVICE', `${device}: ${nothingFound(found)}`)
+  const ofKind = found.filter(d => isOnCpu(d) === isSoftware).sort(byRank)
+  const chosen = ofKind.find(({ lacks }) => lacks.length === 0)
+  if (!chosen) throw new LabError('DEVICE', `${device}: ${nothingFound(device, found, ofKind[0])}`)
   // the loader looks for drivers anew whenever somebody opens Vulkan
   if (!isSoftware) Object.assign(process.env, hardwareEnvironment(process.env))
   const adapter = { ...chosen, description: describe(chosen) }
@@ -70,21 +60,14 @@ function byRank(a: VulkanDevice, b: VulkanDevice): number {
   return rank.indexOf(a.kind) - rank.indexOf(b.kind)
 }
 
-function nothingFound(found: readonly VulkanDevice[]): string {
+function nothingFound(device: WebGpuDevice, found: readonly VulkanDevice[], unfit: VulkanDevice | undefined): string {
+  if (unfit) {
+    return `${unfit.name} (${unfit.driver}) has no ${unfit.lacks.join(', ')}, which WebGPU needs; install a newer driver`
+  }
+  if (isSoftwareDevice(device)) return `Vulkan finds no device that computes on the CPU in ${softwareDriver(device)}`
   const names = found.map(d => d.name).join(', ')
   const seen = names ? `Vulkan finds only ${names}, which computes on the CPU` : 'Vulkan finds no device'
-  return `${seen}; install the driver of your GPU, or ask for the software adapter by name: webgpu:swiftshader`
-}
-
-/** Files of drivers that compute on the CPU, as the Vulkan loader matches them: SwiftShader, and Mesa's lavapipe. */
-const softwareDrivers = ['*swiftshader*', '*lvp*', '*lavapipe*']
-
-/**
- * What a process that has named a GPU adds to its environment: whoever opens Vulkan from then on, Dawn included, is not told of
- * drivers in software, so that what is taken is what was named. What the user disables stays disabled.
- */
-export function hardwareEnvironment({ VK_LOADER_DRIVERS_DISABLE: own }: NodeJS.ProcessEnv): Record<string, string> {
-  return { VK_LOADER_DRIVERS_DISABLE: [...(own ? [own] : []), ...softwareDrivers].join() }
+  return `${seen}; install the driver of your GPU, or ask for a software adapter by name: ${softwareDevices.join(', ')}`
 }
 
 function hardwareLoader(): VulkanLoader {
@@ -97,14 +80,10 @@ function hardwareLoader(): VulkanLoader {
 }
 
 /** The loader of the system, or the one that the browser has beside its SwiftShader. */
-function softwareLoader(device: WebGpuDevice): VulkanLoader {
-  const driver = process.platform === 'linux' ? softwareDriver() : null
-  if (!driver) {
-    throw new LabError(
-      'DEVICE',
-      `${device}: no SwiftShader found; on Debian: apt-get install chromium; elsewhere name its vk_swiftshader_icd.json in ${SOFTWARE_DRIVER_VARIABLE}`,
-    )
-  }
+function softwareLoader(device: SoftwareDevice): VulkanLoader {
+  const driver = softwareDriver(device)
+  const fault = softwareFault(device)
+  if (driver === null || fault !== null) throw new LabError('DEVICE', `${device}: ${fault}`)
   process.env['VK_ICD_FILENAMES'] = driver
   process.env['VK_DRIVER_FILES'] = driver
   const beside = join(dirname(driver), 'libvulkan.so.1')

@@ -18,6 +18,8 @@ export interface VulkanDevice {
   readonly subgroupSize: number
   /** Whether shaders compute with 16-bit floats and read and write them: the WebGPU feature `shader-f16`. */
   readonly hasF16: boolean
+  /** What Dawn asks of every device and this one does not have, by Vulkan's names. */
+  readonly lacks: readonly string[]
 }
 
 /** A loaded `libvulkan`; held, because koffi unloads a library that is garbage. */
@@ -35,6 +37,14 @@ const structure = {
   subgroup: 1_000_094_000,
   f16: 1_000_082_000,
   storage16: 1_000_083_000,
+}
+
+/** Features without which Dawn takes no device and which not every driver has; places in VkPhysicalDeviceFeatures. */
+const required: Readonly<Record<string, number>> = {
+  shaderUniformBufferArrayDynamicIndexing: 33,
+  shaderSampledImageArrayDynamicIndexing: 34,
+  shaderStorageBufferArrayDynamicIndexing: 35,
+  shaderStorageImageArrayDynamicIndexing: 36,
 }
 
 const VULKAN_1_2 = (1 << 22) | (2 << 12)
@@ -111,6 +121,7 @@ function describe(loader: VulkanLoader, device: bigint): VulkanDevice | null {
     sharedMemoryBytes: at(offsets.maxComputeSharedMemorySize),
     subgroupSize: subgroup.view.getUint32(16, true),
     hasF16: f16Features.every(feature => feature === 1),
+    lacks: Object.keys(required).filter(name => features.view.getUint32(16 + 4 * required[name]!, true) === 0),
   }
 }
 
