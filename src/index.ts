@@ -189,6 +189,7 @@ export type { LessonOptions } from './lessons/subject.js'
 // the lab: whole jobs, as the command line and the notebooks do them
 export { type CompareOptions, type Comparison, compareMethods } from './lab/compare-methods.js'
 export { createEngine, devices, type EngineOptions, optionalDevices } from './lab/engines.js'
+export { tryEngine } from './lab/try-engine.js'
 export { type EvaluateOptions, type Evaluation, evaluateModel } from './lab/evaluate-model.js'
 export { type GenerateTextOptions, generateText } from './lab/generate-text.js'
 export { openDataset } from './lab/open-dataset.js'

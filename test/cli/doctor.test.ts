@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { OnnxEngine } from '../../src/engines/onnx/engine.js'
+import { softwareDevices, softwareFault } from '../../src/engines/webgpu/software.js'
 import { cliJson } from './harness.js'
 
 interface Report {
@@ -19,6 +20,7 @@ afterAll(async () => {
 })
 
 test('a required part that fails is named with what to do, and the exit code is 1', async () => {
+  const before = { ...process.env }
   const { code, value } = await cliJson<Report>('doctor')
   const failed = value.checks.filter(({ works, required }) => required && !works)
   expect(failed).toEqual([
@@ -29,4 +31,10 @@ test('a required part that fails is named with what to do, and the exit code is 
     }),
   ])
   expect(code).toBe(1)
+
+  // each device of webgpu is tried, whichever were tried before it, and this process may still choose
+  const works = new Map(value.checks.map(({ name, works }) => [name, works]))
+  for (const device of softwareDevices)
+    expect([device, works.get(`engine ${device}`)]).toEqual([device, softwareFault(device) === null])
+  expect(process.env).toEqual(before)
 }, 60_000)

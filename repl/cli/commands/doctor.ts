@@ -7,7 +7,6 @@ import { surroundings } from '../../../kernel/jupyter-paths.js'
 import { findJupyter, findKernelSpecs } from '../../../kernel/jupyter-state.js'
 import {
   blockCacheDirectory,
-  createEngine,
   devices,
   type EngineOptions,
   formatBytes,
@@ -18,8 +17,7 @@ import {
   packageRoot,
   packageVersion,
   readHubToken,
-  realize,
-  tensor,
+  tryEngine,
 } from '../../../src/index.js'
 import type { CommandContext } from '../context.js'
 import { exitCodes } from '../exit-codes.js'
@@ -134,25 +132,10 @@ async function engineChecks(signal: AbortSignal, engineOptions: EngineOptions): 
   for (const name of devices) {
     const required = !optionalDevices.includes(name)
     const advice = required ? reinstall : `Needed only for --device ${name}.`
-    checks.push(await check({ name: `engine ${name}`, required, advice, signal }, () => tryEngine(name, engineOptions)))
+    const work = () => tryEngine(name, { ...engineOptions, signal })
+    checks.push(await check({ name: `engine ${name}`, required, advice, signal }, work))
   }
   return checks
-}
-
-async function tryEngine(name: string, options: EngineOptions): Promise<string> {
-  const engine = createEngine(name, options)
-  try {
-    const matrix = tensor([
-      [1, 2],
-      [3, 4],
-    ])
-    const [product] = await realize([matrix.matmul(matrix)], { engine })
-    const found = [...product!].join(' ')
-    if (found !== '7 10 15 22') throw new Error(`a product of two matrices came out as ${found}, not 7 10 15 22`)
-    return engine.description
-  } finally {
-    await engine.dispose()
-  }
 }
 
 const demoBase = () => join(packageRoot(), 'datasets', 'demo', 'base')
