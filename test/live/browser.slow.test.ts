@@ -122,7 +122,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
   })
 
   it('goes on where it was when the process of the server is killed and started again in the middle of a run', async () => {
-    const dir = join(root, 'restart')
+    const dir = mkdtempSync(join(root, 'restart-'))
     const run = new FakeRun(dir, 'a')
     // so many that a page cannot say in one message how far it is with all of them
     for (let i = 0; i < 55; i++) new FakeRun(dir, `${i}-${'long'.repeat(50)}`).writer.close()
@@ -177,7 +177,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
   })
 
   it('lets who has the write token steer, by buttons and sliders, and shows others the gates only', async () => {
-    const dir = join(root, 'steer')
+    const dir = mkdtempSync(join(root, 'steer-'))
     const run = new FakeRun(dir, 'a')
     const gates = new Map([
       [1, 1],
@@ -256,7 +256,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
   })
 
   it('is shown in a notebook of this machine by its ticket, which a saved notebook has in vain', async () => {
-    const dir = join(root, 'notebook')
+    const dir = mkdtempSync(join(root, 'notebook-'))
     const run = new FakeRun(dir, 'a')
     run.train(30)
     const server = await serve({ runs: [dir] })
@@ -292,7 +292,7 @@ describe.skipIf(!chromiumPath)('the live page in Chromium', () => {
   })
 
   it('is not there for pages from elsewhere', async () => {
-    const server = await serve({ runs: [join(root, 'steer')] })
+    const server = await serve({ runs: [mkdtempSync(join(root, 'elsewhere-'))] })
     const foreign = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<p>hello</p>'))
     await new Promise<void>(resolve => foreign.listen(0, '127.0.0.1', resolve))
     const page = await browser.newPage()
