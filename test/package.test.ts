@@ -165,6 +165,7 @@ describe('the published package', () => {
         "trainTable",
         "trainableTable",
         "trainableTableText",
+        "tryEngine",
         "verifyIdentity",
         "verifyModels",
         "where",

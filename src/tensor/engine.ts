@@ -79,9 +79,9 @@ import type { TensorSpec } from './graph.js'
 import type { ProgramSpec } from './lower.js'
 
 /**
- * What products of matrices are computed in. `bf16`: operands rounded to bf16, accumulation in f32. `f16`: operands and results
- * in f16, accumulation as the runtime does it; what exceeds 65504 becomes infinite, so gradients need loss scaling. Everything
- * else stays f32.
+ * What products of matrices are computed in. `bf16`: operands rounded to bf16, accumulation in f32. `f16`: operands in f16,
+ * summed in f16 over a few hundred terms at most and in f32 beyond; what exceeds 65504 in f16 becomes infinite, so gradients need
+ * loss scaling. Everything else is f32.
  */
 export type Precision = 'f32' | 'bf16' | 'f16'
 

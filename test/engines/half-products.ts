@@ -61,9 +61,11 @@ const rootMeanSquare = (values: ArrayLike<number>) =>
 export function halfProducts(name: string, start: () => Engine, { error }: { error: number }): void {
   describe(`${name}, products in f16`, () => {
     let f16: Engine
-    const [f32, reference] = [new OnnxEngine({ threads: 1 }), new ReferenceEngine()]
+    let f32: Engine
+    const reference = new ReferenceEngine()
     beforeAll(() => {
       f16 = start()
+      f32 = new OnnxEngine({ threads: 1 })
     })
     afterAll(() => Promise.all([f16, f32].map(engine => engine.dispose())))
 
@@ -73,9 +75,12 @@ export function halfProducts(name: string, start: () => Engine, { error }: { err
       expect(await computed(add(matmul(row(1), column(1)), 2 ** -20), f16)).toBe(1 + 2 ** -20)
     })
 
-    it('are infinite beyond the range of f16, and a factor is applied before', async () => {
+    it('are infinite beyond the range of f16, sums of several parts are not, and a factor is applied before', async () => {
       expect(await computed(matmul(row(300), column(300)), f16)).toBe(Number.POSITIVE_INFINITY)
       expect(await computed(matmul(row(300), column(300), { alpha: 0.25 }), f16)).toBe(22_496)
+      const sum = (terms: number) =>
+        computed(matmul(row(...Array(terms).fill(200)), column(...Array(terms).fill(1))), f16)
+      expect(await sum(512)).toBe(102_400)
     })
 
     it.each([

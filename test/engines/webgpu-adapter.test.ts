@@ -3,8 +3,10 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
+import { chooseAdapter } from '../../src/engines/webgpu/adapter.js'
 import { emitDeviceModel, nativeOps } from '../../src/engines/webgpu/emit.js'
-import { hardwareEnvironment, softwareDriver } from '../../src/engines/webgpu/software.js'
+import { hardwareEnvironment, softwareDriver, softwareFault } from '../../src/engines/webgpu/software.js'
+import type { VulkanDevice } from '../../src/engines/webgpu/vulkan.js'
 import { deviceWorkingBytes } from '../../src/engines/webgpu/working-bytes.js'
 import { fromHost, input } from '../../src/tensor/leaf.js'
 import { lower } from '../../src/tensor/lower.js'
@@ -18,12 +20,12 @@ const countDevices = `
   console.log(vulkanDevices(openVulkan(process.argv.at(-1))).length)
 `
 
-const openNamed = `
+const openUnnamed = `
   import { openAdapter } from './src/engines/webgpu/adapter.js'
   import { LabError } from './src/util/errors.js'
   const tell = found => console.log(JSON.stringify(found))
   try {
-    tell({ kind: openAdapter(process.argv.at(-1)).kind })
+    tell({ kind: openAdapter('webgpu').kind })
   } catch (error) {
     tell({ isOurs: error instanceof LabError, code: error.code, message: error.message })
   }
@@ -33,17 +35,6 @@ const openNamed = `
 function printed(program: string, args: readonly string[] = [], env: Record<string, string> = {}): string {
   const node = ['--import', 'tsx', '--input-type=module', '--eval', program, ...args]
   return execFileSync(process.execPath, node, { env: { ...process.env, ...env }, encoding: 'utf8' })
-}
-
-type Opened = { kind: string } | { isOurs: boolean; code: string; message: string }
-
-function opened(device: string, env?: Record<string, string>): Opened {
-  return JSON.parse(printed(openNamed, [device], env)) as Opened
-}
-
-function refusal(device: string, env: Record<string, string>): string {
-  const found = opened(device, env)
-  return 'message' in found ? found.message : `took ${found.kind}`
 }
 
 describe('adapters of webgpu', () => {
@@ -57,12 +48,13 @@ describe('adapters of webgpu', () => {
     expect(softwareDriver(device, { [variable]: file })).toBe(file)
   })
 
-  it.skipIf(process.platform !== 'linux')('says what to do without the driver, and when it brings no device', () => {
-    const open = (file: string) => refusal('webgpu:lavapipe', { LLAMA_PRO_LAVAPIPE: file })
-    expect(open('/nowhere.json')).toMatch(/^webgpu:lavapipe: no lavapipe found; .*apt-get install mesa-vulkan-drivers/)
-    const empty = join(temporaryDirectory('icd'), 'icd.json')
-    writeFileSync(empty, '{}')
-    expect(open(empty)).toMatch(/no device that computes on the CPU in .*icd\.json|no Vulkan loader .*apt-get install/)
+  it.skipIf(process.platform !== 'linux')('says what to do without the driver', () => {
+    const named = softwareFault('webgpu:lavapipe', { LLAMA_PRO_LAVAPIPE: '/nowhere.json' })
+    expect(named).toBe('no lavapipe found: LLAMA_PRO_LAVAPIPE names /nowhere.json, which is not there')
+    if (softwareDriver('webgpu:lavapipe', {}) !== null) return
+    expect(softwareFault('webgpu:lavapipe', {})).toMatch(
+      /no lavapipe found; on Debian: .*mesa-vulkan-drivers.*; elsewhere/,
+    )
   })
 
   it('of a GPU leaves Vulkan none in software to take instead', () => {
@@ -82,8 +74,32 @@ describe('adapters of webgpu', () => {
     },
   )
 
+  const device = (name: string, kind: VulkanDevice['kind'], lacks: string[] = []): VulkanDevice => ({
+    ...{ name, kind, lacks, driver: 'driver 1.2', api: '1.3.0', memoryBytes: 8e9, maxBufferBytes: 1e9 },
+    ...{ sharedMemoryBytes: 32_768, subgroupSize: 32, hasF16: true },
+  })
+
+  it('are the fastest of those that do what WebGPU needs, and in software only when named', () => {
+    const software = device('llvmpipe', 'software')
+    const old = device('Old GPU', 'discrete', ['shaderSampledImageArrayDynamicIndexing'])
+    const found = [software, device('Small GPU', 'integrated'), old, device('Big GPU', 'discrete')]
+    expect(chooseAdapter('webgpu', found).name).toBe('Big GPU')
+    expect(chooseAdapter('webgpu', found.slice(0, 3)).name).toBe('Small GPU')
+    expect(chooseAdapter('webgpu:lavapipe', found).name).toBe('llvmpipe')
+    expect(() => chooseAdapter('webgpu', [software])).toThrow(/only llvmpipe, which computes on the CPU; install/)
+    expect(() => chooseAdapter('webgpu', [])).toThrow(/finds no device; install the driver of your GPU/)
+    expect(() => chooseAdapter('webgpu', [software, old])).toThrow(
+      /^webgpu: Old GPU \(driver 1\.2\) has no shaderSampledImageArrayDynamicIndexing, which WebGPU needs; install a newer driver$/,
+    )
+    expect(() => chooseAdapter('webgpu:lavapipe', [device('llvmpipe', 'software', ['x', 'y'])])).toThrow(
+      /llvmpipe .* has no x, y, which WebGPU needs; install a newer driver \(on Debian: apt-get install mesa/,
+    )
+  })
+
   it('without a name is a GPU or an error that says what to do, never software', () => {
-    const found = opened('webgpu')
+    const found = JSON.parse(printed(openUnnamed)) as
+      | { kind: string }
+      | { isOurs: boolean; code: string; message: string }
     if ('kind' in found) expect(found.kind).not.toBe('software')
     else {
       expect(found.isOurs).toBe(true)

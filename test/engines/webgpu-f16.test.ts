@@ -2,10 +2,11 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { ReferenceEngine } from '../../src/engines/reference/engine.js'
 import { requireF16 } from '../../src/engines/webgpu/adapter.js'
-import { emitDeviceModel, HALF_TERMS, nativeOps } from '../../src/engines/webgpu/emit.js'
+import { emitDeviceModel, nativeOps } from '../../src/engines/webgpu/emit.js'
+import { HALF_TERMS } from '../../src/engines/webgpu/half-product.js'
 import { deviceWorkingBytes } from '../../src/engines/webgpu/working-bytes.js'
 import { createEngine } from '../../src/lab/engines.js'
-import { fromHost } from '../../src/tensor/leaf.js'
+import { fromHost, input } from '../../src/tensor/leaf.js'
 import { lower } from '../../src/tensor/lower.js'
 import { add } from '../../src/tensor/ops/elementwise.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
@@ -24,18 +25,44 @@ describe('products in f16', () => {
     expect(await computed(matmul(row(300), column(300), { alpha: 0.25 }), f32)).toBe(22_500)
   })
 
+  /** What is emitted for a product of [rows, terms] and [terms, columns], and what it takes between its nodes. */
+  const emitted = ([rows, terms, columns]: readonly [number, number, number], transB = false) => {
+    const a = input('a', [rows, terms])
+    const b = input('b', transB ? [columns, terms] : [terms, columns])
+    const { spec } = lower([matmul(a, b, { transB })], [], nativeOps)
+    const { nodes } = emitDeviceModel(spec, { precision: 'f16' }).graph
+    return { nodes, intermediateBytes: deviceWorkingBytes([spec], 'f16').intermediate }
+  }
+
   it('are sums in f32 of parts, each of so few terms that a kernel may sum them in f16', () => {
-    const products = (terms: number) => {
-      const [a, b] = [
-        fromHost(new Float32Array(terms), [terms, 1], 'f32'),
-        fromHost(new Float32Array(terms), [1, terms], 'f32'),
-      ]
-      const { graph } = emitDeviceModel(lower([matmul(a, b, { transA: true, transB: true })], [], nativeOps).spec, {
-        precision: 'f16',
-      })
-      return graph.nodes.filter(({ op }) => op === 'MatMul').length
+    const shapes = (terms: number, size: number) => {
+      const { nodes } = emitted([size, terms, size])
+      return ['MatMul', 'ReduceSum'].map(op => nodes.filter(node => node.op === op).length)
     }
-    expect([1, HALF_TERMS, HALF_TERMS + 1, 4 * HALF_TERMS].map(products)).toEqual([1, 1, 2, 4])
+    expect([1, HALF_TERMS].map(terms => shapes(terms, 4))).toEqual([
+      [1, 0],
+      [1, 0],
+    ])
+    // parts of a whole number of terms are one product, as long as their results are small
+    expect([HALF_TERMS + 1, 64 * HALF_TERMS].map(terms => shapes(terms, 4))).toEqual([
+      [2, 0],
+      [1, 1],
+    ])
+    expect([2, 16].map(parts => shapes(parts * HALF_TERMS, 2048))).toEqual([
+      [1, 1],
+      [8, 8],
+    ])
+    expect(shapes(4 * HALF_TERMS + 8, 4096)).toEqual([5, 0])
+  })
+
+  it('take as much memory with many parts as with few', () => {
+    const bytes = (parts: number) => emitted([2048, parts * HALF_TERMS, 4096], true).intermediateBytes
+    const operands = (parts: number) => 2 * parts * HALF_TERMS * (2048 + 4096)
+    expect(bytes(32) - operands(32)).toBeLessThan(1.1 * (bytes(4) - operands(4)))
+  })
+
+  it('of the length of a vocabulary are few nodes', () => {
+    expect(emitted([64, 128_256, 4096]).nodes.length).toBeLessThan(150)
   })
 
   it('cast a value once and a weight for each of its readers, so that no second copy of the weights stays', () => {

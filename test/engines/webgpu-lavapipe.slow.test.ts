@@ -5,12 +5,14 @@ import { softwareFault } from '../../src/engines/webgpu/software.js'
 import { webGpuEngine } from '../../src/engines/webgpu/start.js'
 import type { RunEvents } from '../../src/lab/run-events.js'
 import { runRecipe } from '../../src/lab/run-recipe.js'
+import { tryEngine } from '../../src/lab/try-engine.js'
 import { fromHost } from '../../src/tensor/leaf.js'
 import { matmul } from '../../src/tensor/ops/matmul.js'
 import { realize } from '../../src/tensor/program.js'
 import { readMetrics } from '../../src/train/metrics.js'
 import { parseRecipe } from '../../src/train/recipe.js'
 import { Emitter } from '../../src/util/emitter.js'
+import { messageOf } from '../../src/util/errors.js'
 import { kernelsOf } from '../support/ort-profile.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { writeTinyRun } from '../support/tiny-run.js'
@@ -18,7 +20,13 @@ import { conformance } from './conformance.js'
 import { halfProducts } from './half-products.js'
 
 const device = 'webgpu:lavapipe'
-const fault = softwareFault(device)
+const fault = softwareFault(device) ?? (await unfitness())
+
+/** Why the driver that is there is too old for these tests, or null. */
+async function unfitness(): Promise<string | null> {
+  const message = await tryEngine(device, { precision: 'f16' }).then(() => '', messageOf)
+  return /which WebGPU needs|does not have the WebGPU feature shader-f16/.test(message) ? message : null
+}
 if (fault !== null) console.log(`Skipped: the engine webgpu in f16. ${fault}`)
 
 describe.skipIf(fault !== null)('webgpu on lavapipe', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.js'
+import { builtKernelSpec } from './built-kernel.js'
 
 /** A Python that has the package jupyter_kernel_test: `LLAMA_PRO_TEST_PYTHON`, or `python3`. */
 const named = process.env['LLAMA_PRO_TEST_PYTHON']
@@ -15,21 +16,9 @@ const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 describe.skipIf(!isAvailable)('jupyter_kernel_test', () => {
   test('all of its tests pass, none is skipped', () => {
     const dir = temporaryDirectory('conformance')
-    const spec = {
-      argv: [
-        process.execPath,
-        '--import',
-        import.meta.resolve('tsx'),
-        pathOf('../../kernel/main.ts'),
-        '{connection_file}',
-      ],
-      display_name: 'test',
-      language: 'typescript',
-      interrupt_mode: 'message',
-    }
     const directory = join(dir, 'kernels', 'llama-pro-test')
     mkdirSync(directory, { recursive: true })
-    writeFileSync(join(directory, 'kernel.json'), JSON.stringify(spec))
+    writeFileSync(join(directory, 'kernel.json'), JSON.stringify(builtKernelSpec()))
     const { stderr, status } = spawnSync(python, [pathOf('conformance.py'), 'llama-pro-test'], {
       cwd: dir,
       env: { ...process.env, JUPYTER_PATH: dir, LLAMA_PRO_HISTORY: join(dir, 'history.jsonl') },

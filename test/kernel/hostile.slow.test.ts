@@ -1,15 +1,14 @@
 /** Cells that go wrong in every way, against the real kernel: it answers the next cell. */
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.js'
+import { builtKernel } from './built-kernel.js'
 import { type KernelClient, textOf } from './client.js'
 import { type LaunchedKernel, launch } from './launch.js'
 
 const dir = temporaryDirectory('hostile')
-const script = fileURLToPath(new URL('../../kernel/main.ts', import.meta.url))
 const start = (heapMib: number) =>
-  launch(script, dir, { env: { LLAMA_PRO_HISTORY: '', NODE_OPTIONS: `--max-old-space-size=${heapMib}` } })
+  launch(builtKernel(), dir, { env: { LLAMA_PRO_HISTORY: '', NODE_OPTIONS: `--max-old-space-size=${heapMib}` } })
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 let kernel: LaunchedKernel

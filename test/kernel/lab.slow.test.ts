@@ -1,9 +1,9 @@
 /** The lab inside a cell of the real kernel, with the demo that ships. */
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Header, Message } from '../../kernel/protocol/wire.js'
 import { checkpointSteps } from '../../src/train/run-directory.js'
 import { temporaryDirectory } from '../support/temporary.js'
+import { builtKernel } from './built-kernel.js'
 import { textOf } from './client.js'
 import { type LaunchedKernel, launch } from './launch.js'
 
@@ -11,8 +11,7 @@ let kernel: LaunchedKernel
 const dir = temporaryDirectory('kernel-lab')
 
 beforeAll(async () => {
-  const script = fileURLToPath(new URL('../../kernel/main.ts', import.meta.url))
-  kernel = await launch(script, dir, { env: { LLAMA_PRO_HISTORY: '' } })
+  kernel = await launch(builtKernel(), dir, { env: { LLAMA_PRO_HISTORY: '' } })
 })
 afterAll(() => kernel.stop())
 

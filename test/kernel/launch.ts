@@ -13,7 +13,7 @@ export interface LaunchedKernel {
   stop: () => Promise<void>
 }
 
-/** Starts a kernel from its TypeScript source and connects to it. */
+/** Starts a kernel, compiled or a TypeScript source, and connects to it. */
 export async function launch(
   script: string,
   dir: string,
@@ -22,7 +22,8 @@ export async function launch(
   const connection = await connectionFile()
   const path = join(dir, `connection-${connection['shell_port']}.json`)
   writeFileSync(path, JSON.stringify(connection))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, path, ...args], {
+  const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : []
+  const child = spawn(process.execPath, [...loader, script, path, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   })

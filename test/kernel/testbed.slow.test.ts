@@ -2,10 +2,10 @@
  * The 27 questions of the public board for kernels (runtimed/kernel-testbed), asked of the real kernel by our own client, with the
  * snippets that the board has for TypeScript. An answer counts only when it is the full one.
  */
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Json, Message } from '../../kernel/protocol/wire.js'
 import { temporaryDirectory } from '../support/temporary.js'
+import { builtKernel } from './built-kernel.js'
 import { textOf, typesOf } from './client.js'
 import { type LaunchedKernel, launch } from './launch.js'
 
@@ -31,8 +31,7 @@ let kernel: LaunchedKernel
 let info: Json
 
 beforeAll(async () => {
-  const script = fileURLToPath(new URL('../../kernel/main.ts', import.meta.url))
-  kernel = await launch(script, temporaryDirectory('testbed'), { env: { LLAMA_PRO_HISTORY: '' } })
+  kernel = await launch(builtKernel(), temporaryDirectory('testbed'), { env: { LLAMA_PRO_HISTORY: '' } })
   info = await request('kernel_info_request')
 })
 afterAll(() => kernel.stop())

@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { builtKernelSpec } from '../kernel/built-kernel.js'
 import { chromiumPath, launchChromium } from '../live/browser.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
@@ -64,10 +64,7 @@ describe.skipIf(!hasLab || chromiumPath === undefined)('JupyterLab in Chromium',
   beforeAll(async () => {
     const specs = join(dir, 'share', 'kernels', 'llama-pro')
     mkdirSync(specs, { recursive: true })
-    const main = fileURLToPath(new URL('../../kernel/main.ts', import.meta.url))
-    const argv = [process.execPath, '--import', import.meta.resolve('tsx'), main, '{connection_file}']
-    const spec = { argv, display_name: 'test', language: 'typescript', interrupt_mode: 'message' }
-    writeFileSync(join(specs, 'kernel.json'), JSON.stringify(spec))
+    writeFileSync(join(specs, 'kernel.json'), JSON.stringify(builtKernelSpec()))
     const notebook = {
       cells: cells.map((source, i) => ({
         cell_type: 'code',

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { zstdStoreFrame } from '../../datasets/demo/zstd-store.js'
+import { builtKernelSpec } from '../kernel/built-kernel.js'
 import { type FakeFile, type FakeRepo, startFakeHub } from '../support/fake-hub.js'
 import { repositoryRoot } from '../support/shared.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -61,14 +62,9 @@ describe('saved notebooks', () => {
 describe.skipIf(!isAvailable)('nbclient executes', () => {
   const dir = temporaryDirectory('notebooks')
   const specs = join(dir, 'kernels', 'llama-pro')
-  const main = fileURLToPath(new URL('../../kernel/main.ts', import.meta.url))
   const script = fileURLToPath(new URL('execute.py', import.meta.url))
   mkdirSync(specs, { recursive: true })
-  const argv = [process.execPath, '--import', import.meta.resolve('tsx'), main, '{connection_file}']
-  writeFileSync(
-    join(specs, 'kernel.json'),
-    JSON.stringify({ argv, display_name: 'test', language: 'typescript', interrupt_mode: 'message' }),
-  )
+  writeFileSync(join(specs, 'kernel.json'), JSON.stringify(builtKernelSpec()))
 
   /** Executes a notebook; its cells see an empty cache of the hub. */
   async function execute(path: string, env: Record<string, string>, options: string[] = []): Promise<void> {

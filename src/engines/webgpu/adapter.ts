@@ -7,6 +7,7 @@ import {
   hardwareEnvironment,
   isSoftwareDevice,
   type SoftwareDevice,
+  softwareAdvice,
   softwareDevices,
   softwareDriver,
   softwareFault,
@@ -38,16 +39,36 @@ export function openAdapter(device: WebGpuDevice): Adapter {
     throw new LabError('DEVICE', `${device}: this process already uses ${opened.adapter.name}; start another process`)
   }
   const isSoftware = isSoftwareDevice(device)
+  environment ??= { ...process.env }
   const loader = isSoftware ? softwareLoader(device) : hardwareLoader()
-  const found = vulkanDevices(loader)
-  const ofKind = found.filter(d => isOnCpu(d) === isSoftware).sort(byRank)
-  const chosen = ofKind.find(({ lacks }) => lacks.length === 0)
-  if (!chosen) throw new LabError('DEVICE', `${device}: ${nothingFound(device, found, ofKind[0])}`)
+  const chosen = chooseAdapter(device, vulkanDevices(loader))
   // the loader looks for drivers anew whenever somebody opens Vulkan
   if (!isSoftware) Object.assign(process.env, hardwareEnvironment(process.env))
   const adapter = { ...chosen, description: describe(chosen) }
   opened = { device, adapter, loader }
   return adapter
+}
+
+/** That of the process before its choice of an adapter, which it is told through its environment: for processes that choose another. */
+let environment: NodeJS.ProcessEnv | null = null
+
+/** The environment, with what chooses among Vulkan's drivers as it was before {@link openAdapter}. */
+export function environmentBefore(): NodeJS.ProcessEnv {
+  const names = ['VK_ICD_FILENAMES', 'VK_DRIVER_FILES', 'VK_LOADER_DRIVERS_DISABLE']
+  const { ...env } = process.env
+  for (const name of environment ? names : []) {
+    if (environment?.[name] === undefined) delete env[name]
+    else env[name] = environment[name]
+  }
+  return env
+}
+
+/** The best of what Vulkan has for a device name. @throws LabError DEVICE when there is none, saying why and what to do */
+export function chooseAdapter(device: WebGpuDevice, found: readonly VulkanDevice[]): VulkanDevice {
+  const ofKind = found.filter(d => isOnCpu(d) === isSoftwareDevice(device)).sort(byRank)
+  const chosen = ofKind.find(({ lacks }) => lacks.length === 0)
+  if (chosen) return chosen
+  throw new LabError('DEVICE', `${device}: ${nothingFound(device, found, ofKind[0])}`)
 }
 
 function isOnCpu({ kind }: VulkanDevice): boolean {
@@ -62,7 +83,8 @@ function byRank(a: VulkanDevice, b: VulkanDevice): number {
 
 function nothingFound(device: WebGpuDevice, found: readonly VulkanDevice[], unfit: VulkanDevice | undefined): string {
   if (unfit) {
-    return `${unfit.name} (${unfit.driver}) has no ${unfit.lacks.join(', ')}, which WebGPU needs; install a newer driver`
+    const newer = isSoftwareDevice(device) ? ` (${softwareAdvice(device)})` : ''
+    return `${unfit.name} (${unfit.driver}) has no ${unfit.lacks.join(', ')}, which WebGPU needs; install a newer driver${newer}`
   }
   if (isSoftwareDevice(device)) return `Vulkan finds no device that computes on the CPU in ${softwareDriver(device)}`
   const names = found.map(d => d.name).join(', ')

@@ -10,6 +10,8 @@ import type { OnnxGraph } from '../onnx/graph.js'
 import { ModelBuilder, onnxDataType } from '../onnx/model-builder.js'
 import { halfFormats, roundedTo, sine } from './accurate.js'
 import { Formula } from './formula.js'
+import { Halves, halfProduct } from './half-product.js'
+import { scalar, transposed } from './operand.js'
 
 /** Composite ops for which the provider has a kernel of its own. */
 export const nativeOps: ReadonlySet<string> = new Set(['softmax', 'silu', 'rmsNorm', 'rotary'])
@@ -90,7 +92,7 @@ const emitters: Readonly<Record<string, (c: DeviceContext) => void>> = {
 
 /** A sum of nothing: the kernel divides by the length of what it sums. */
 function noProduct(c: Context): void {
-  one(c, 'Expand', [factor(c.model, 0), c.model.int64(c.result.shape)])
+  one(c, 'Expand', [scalar(c.model, 0), c.model.int64(c.result.shape)])
 }
 
 /** FusedMatMul has no kernel here. */
@@ -98,71 +100,10 @@ function product(c: DeviceContext): void {
   const { transA, transB, alpha } = c.attrs as { transA: boolean; transB: boolean; alpha: number }
   const operands = [transA, transB].map((isTransposed, i) => {
     const name = c.inputs[i]!
-    return isTransposed ? transposed(c.model, { name, shape: c.specs[i]!.shape, bytes: 4 }) : name
+    return isTransposed ? transposed(c.model, { name, shape: c.specs[i]!.shape, bytes: 4 }).name : name
   })
   if (alpha === 1) one(c, 'MatMul', operands)
-  else one(c, 'Mul', [c.model.emit('MatMul', operands, sized(c.result.shape)), factor(c.model, alpha)])
-}
-
-/**
- * Terms of a product that are summed in f16. The provider's kernels sum in the type of their operands: 4096 ones are 2048 to
- * them, and terms below a half of the sum's last bit are lost. Sums of this many go on in f32: an error of 0.24 % of the result,
- * where operands rounded to bf16 make 0.16 %.
- */
-export const HALF_TERMS = 256
-
-/**
- * In f16, between casts. The factor goes to an operand, in f32: scores of attention without it may exceed f16. It goes to the
- * second one, which wherever there is a factor is keys or queries, and smaller than scores.
- */
-function halfProduct(c: DeviceContext, halves: Halves): void {
-  const { model, inputs, specs, attrs } = c
-  const { transA, transB, alpha } = attrs as { transA: boolean; transB: boolean; alpha: number }
-  const [first, second] = inputs as [string, string]
-  const scaled = alpha === 1 ? second : model.emit('Mul', [second, factor(model, alpha)], sized(specs[1]!.shape))
-  const a: Operand = { name: halves.of(first, specs[0]!.shape), shape: specs[0]!.shape, bytes: 2 }
-  const b: Operand = { name: halves.of(scaled, specs[1]!.shape), shape: specs[1]!.shape, bytes: 2 }
-  const [axisA, axisB] = [transA ? -2 : -1, transB ? -1 : -2]
-  const terms = a.shape.at(axisA)!
-  const shape = c.result.shape
-  const toF32 = { to: onnxDataType.f32 }
-  let total = ''
-  for (let start = 0; start < terms; start += HALF_TERMS) {
-    const end = Math.min(terms, start + HALF_TERMS)
-    const [partA, partB] = [part(model, a, axisA, start, end), part(model, b, axisB, start, end)]
-    const operands = [transA ? transposed(model, partA) : partA.name, transB ? transposed(model, partB) : partB.name]
-    const found = model.emit('MatMul', operands, sized(shape, 2))
-    const [isFirst, isLast] = [start === 0, end === terms]
-    if (isFirst && isLast) {
-      one(c, 'Cast', [found], toF32)
-      return
-    }
-    const widened = model.emit('Cast', [found], sized(shape), toF32)
-    if (isLast) one(c, 'Add', [total, widened])
-    else total = isFirst ? widened : model.emit('Add', [total, widened], sized(shape))
-  }
-}
-
-/** A value as a product takes it, or a part of it. */
-interface Operand {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly bytes: number
-}
-
-/** From `start` to `end` along an axis counted from the last. */
-function part(model: ModelBuilder, operand: Operand, axisFromLast: number, start: number, end: number): Operand {
-  const axis = operand.shape.length + axisFromLast
-  if (end - start === operand.shape[axis]) return operand
-  const shape = operand.shape.map((length, i) => (i === axis ? end - start : length))
-  const bounds = [start, end, axis].map(v => model.int64([v]))
-  return { ...operand, shape, name: model.emit('Slice', [operand.name, ...bounds], sized(shape, operand.bytes)) }
-}
-
-function factor(model: ModelBuilder, value: number): string {
-  const name = model.fresh()
-  model.constant(name, { shape: [], dtype: 'f32' }, Float32Array.of(value))
-  return name
+  else one(c, 'Mul', [c.model.emit('MatMul', operands, sized(c.result.shape)), scalar(c.model, alpha)])
 }
 
 function formulaOf({ model, result }: Context): Formula {
@@ -191,14 +132,6 @@ function number(model: ModelBuilder, values: Float32Array): string {
   return name
 }
 
-/** With its last two axes exchanged. */
-function transposed(model: ModelBuilder, { name, shape, bytes }: Operand): string {
-  const perm = shape.map((_, i) => i)
-  perm.push(...perm.splice(-2).reverse())
-  const swapped = perm.map(i => shape[i]!)
-  return model.emit('Transpose', [name], sized(swapped, bytes), { perm })
-}
-
 /** The element type in which the device holds values of a dtype: 16-bit floats and bytes are widened, which is exact. */
 export function heldAs(dtype: DType): DType {
   if (dtype === 'u8') return 'i32'
@@ -221,7 +154,7 @@ export interface DeviceModelOptions {
    * not write into a buffer that it reads, so these results are copies, made when the variable's last reader is done.
    */
   inPlace?: readonly boolean[]
-  /** Default `f32`. `f16`: products of matrices take and give f16, between casts; all other values are as in f32. */
+  /** Default `f32`. `f16`: products of matrices take f16 and sum in it by parts, between casts; all other values are as in f32. */
   precision?: DevicePrecision
   /** Takes the nodes (default: a new one); tests look at them, or change them, here. */
   model?: ModelBuilder
@@ -292,28 +225,6 @@ interface Emission {
   /** Names that something reads. */
   readonly used: ReadonlySet<string>
   readonly halves: Halves | null
-}
-
-/** The values that products read in f16. */
-class Halves {
-  readonly #names = new Map<string, string>()
-
-  constructor(
-    readonly model: ModelBuilder,
-    readonly variables: ReadonlySet<string>,
-  ) {}
-
-  /**
-   * A value in f16. It is made once, so that between forward and backward pass it may be kept in place of the f32 one; that of
-   * a variable, which stays anyway, is made for each reader and gone after it.
-   */
-  of(name: string, shape: readonly number[]): string {
-    const known = this.#names.get(name)
-    if (known) return known
-    const half = this.model.emit('Cast', [name], sized(shape, 2), { to: onnxDataType.f16 })
-    if (!this.variables.has(name)) this.#names.set(name, half)
-    return half
-  }
 }
 
 function emitNode({ model, spec, nameOf, used, halves }: Emission, node: ProgramNode): void {

@@ -48,7 +48,7 @@ export type SoftwareDevice = keyof typeof gpus
 export const softwareDevices = Object.keys(gpus) as readonly SoftwareDevice[]
 
 export function isSoftwareDevice(device: string): device is SoftwareDevice {
-  return device in gpus
+  return Object.hasOwn(gpus, device)
 }
 
 /** The file that tells Vulkan about the driver, or null when there is none on this machine. */
@@ -59,12 +59,18 @@ export function softwareDriver(device: SoftwareDevice, env: NodeJS.ProcessEnv = 
   return [...(named ? [named] : usual)].find(path => existsSync(path)) ?? null
 }
 
-/** Why a device in software cannot be had and what to do, or null when its driver is there. */
-export function softwareFault(device: SoftwareDevice): string | null {
-  const { title, variable, files, debian } = gpus[device]
+/** Where its driver comes from. */
+export function softwareAdvice(device: SoftwareDevice): string {
+  return `on Debian: ${gpus[device].debian}`
+}
+
+/** Why there is no driver of a device in software and what to do, or null when its file is there, which may be too old. */
+export function softwareFault(device: SoftwareDevice, env: NodeJS.ProcessEnv = process.env): string | null {
+  const { title, variable, files } = gpus[device]
   if (process.platform !== 'linux') return `${title} is looked for on Linux only`
-  if (softwareDriver(device) !== null) return null
-  return `no ${title} found; on Debian: ${debian}; elsewhere name its ${files[0]} in ${variable}`
+  if (softwareDriver(device, env) !== null) return null
+  if (env[variable]) return `no ${title} found: ${variable} names ${env[variable]}, which is not there`
+  return `no ${title} found; ${softwareAdvice(device)}; elsewhere name its ${files[0]} in ${variable}`
 }
 
 /**

@@ -18,7 +18,7 @@ export interface VulkanDevice {
   readonly subgroupSize: number
   /** Whether shaders compute with 16-bit floats and read and write them: the WebGPU feature `shader-f16`. */
   readonly hasF16: boolean
-  /** What Dawn asks of every device and this one does not have, by Vulkan's names. */
+  /** Of the features in {@link required}, those that it does not have. */
   readonly lacks: readonly string[]
 }
 
