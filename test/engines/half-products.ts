@@ -80,7 +80,7 @@ export function halfProducts(name: string, start: () => Engine, { error }: { err
       expect(await computed(matmul(row(300), column(300), { alpha: 0.25 }), f16)).toBe(22_496)
       const sum = (terms: number) =>
         computed(matmul(row(...Array(terms).fill(200)), column(...Array(terms).fill(1))), f16)
-      expect(await sum(512)).toBe(102_400)
+      expect(Math.abs((await sum(512)) / 102_400 - 1)).toBeLessThan(0.02)
     })
 
     it.each([

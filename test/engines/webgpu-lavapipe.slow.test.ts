@@ -31,17 +31,19 @@ if (fault !== null) console.log(`Skipped: the engine webgpu in f16. ${fault}`)
 
 describe.skipIf(fault !== null)('webgpu on lavapipe', () => {
   conformance(device, () => webGpuEngine(device), { afterFailedUpdate: 'unchanged' })
-  // sums of 256 terms are made in f16, every term rounded
-  halfProducts(device, () => webGpuEngine(device, { precision: 'f16' }), { error: 4e-3 })
+  // sums of 128 terms are made in f16, every term rounded
+  halfProducts(device, () => webGpuEngine(device, { precision: 'f16' }), { error: 2.5e-3 })
 
   it('computes every part of a product in f16 on the device', async () => {
     const dir = temporaryDirectory('lavapipe-profile')
     const engine = webGpuEngine(device, { precision: 'f16', profilePrefix: join(dir, 'p') })
     const x = fromHost(new Float32Array(8 * 600).fill(1), [8, 600], 'f32')
-    await realize([matmul(x, x, { transB: true }), matmul(x, x, { transA: true })], { engine })
+    const products = [matmul(x, x, { transB: true }), matmul(x, x, { transA: true })]
+    expect((await realize(products, { engine })).map(([first]) => first)).toEqual([600, 8])
     await engine.dispose()
     const ran = kernelsOf(dir)
-    expect(ran.filter(({ op }) => op === 'MatMul')).toHaveLength(4)
+    // 600 terms are a stack of four parts and a rest; 8 are one part
+    expect(ran.filter(({ op }) => op === 'MatMul')).toHaveLength(3)
     expect([...new Set(ran.map(({ provider }) => provider))]).toEqual(['WebGpuExecutionProvider'])
   })
 

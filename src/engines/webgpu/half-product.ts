@@ -6,13 +6,13 @@ import { moved, type Operand, reshaped, scalar, sliced, transposed } from './ope
 
 /**
  * Terms of a product that are summed in f16. The provider's kernels sum in the type of their operands: 4096 ones are 2048 to
- * them, and terms below a half of the sum's last bit are lost. Sums of this many go on in f32: an error of 0.24 % of the result,
- * where operands rounded to bf16 make 0.16 %.
+ * them, and terms below a half of the sum's last bit are lost. Sums of this many go on in f32, which makes an error of 0.17 % of
+ * the result, as operands do that are rounded to bf16.
  */
-export const HALF_TERMS = 256
+export const HALF_TERMS = 128
 
-/** What the sums of several parts may take that one node makes: a long sum of few results is few nodes. */
-const GROUP_BYTES = 64e6
+/** What the sums of parts may take that one node makes, so that a long sum is few nodes: as much as the operands in f32, within bounds. */
+const groupBytes = { least: 16e6, most: 128e6 }
 
 /** Of a part's result: f16, and f32 when it is widened. */
 const BYTES_PER_SUM = 6
@@ -58,7 +58,8 @@ export function halfProduct(c: Context, halves: Halves): void {
     shape: result.shape,
   }
   const terms = a.shape[product.axisA]!
-  const group = Math.max(1, Math.floor(GROUP_BYTES / (BYTES_PER_SUM * sizeOf(result.shape))))
+  const bytes = Math.min(groupBytes.most, Math.max(groupBytes.least, 4 * (sizeOf(a.shape) + sizeOf(b.shape))))
+  const group = Math.max(1, Math.floor(bytes / (BYTES_PER_SUM * sizeOf(result.shape))))
   // sums of sums are emitted behind all sums: onnxruntime makes the latest operand first, and would else make all before adding two
   const sums = ranges(terms, group).map(range => sumOf(model, product, range))
   if (sums.length === 1) one(c, ...sums[0]!)
