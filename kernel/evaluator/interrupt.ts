@@ -27,16 +27,24 @@ const MEMORY = 1
 const TICK_MS = 25
 /** How long code has to stop by itself before it is terminated, in milliseconds. */
 const GRACE_MS = 100
-/** Share of the heap's limit at which a cell is stopped, and how much it has to have grown for that since the cell began. */
-const FULL = 0.85
+/** Share of the heap's limit by which it has to have grown since the cell began for that to be stopped. */
 const GROWN = 0.02
+
+/**
+ * From where on a heap is nearly full: 85 % of its limit, and in a small one early enough for what comes next. The limit counts 48 MiB
+ * that only young objects may take, and the compiler needs some 40 MiB for another cell.
+ */
+export function nearlyFullBytes(limitBytes: number): number {
+  const room = Math.max(0.15 * limitBytes, 128 * 2 ** 20)
+  return Math.max(limitBytes - room, 0.6 * limitBytes)
+}
 
 // Plain JavaScript in a string: it starts at once from sources and from the build alike.
 const watcherSource = `
 const { Session } = require('node:inspector')
 const { parentPort, workerData } = require('node:worker_threads')
 const slots = new Int32Array(workerData.buffer)
-const { limitBytes } = workerData
+const { limitBytes, fullBytes } = workerData
 const session = new Session()
 session.connectToMainThread()
 let since = 0
@@ -68,7 +76,7 @@ function onHeapUsage(usedBytes) {
     cell = running
     baseline = usedBytes
   }
-  if (cell === 0 || usedBytes < Math.max(${FULL} * limitBytes, baseline + ${GROWN} * limitBytes)) return
+  if (cell === 0 || usedBytes < Math.max(fullBytes, baseline + ${GROWN} * limitBytes)) return
   Atomics.store(slots, ${REASON}, ${MEMORY})
   Atomics.store(slots, ${REQUEST}, ${ALL_STOPS})
   parentPort.postMessage('interrupt')
@@ -113,7 +121,8 @@ export class InterruptWatcher {
 
   // With the first cell, not before it: a thread takes a tenth of a second to start.
   #start(): Worker {
-    const workerData = { buffer: this.buffer, limitBytes: getHeapStatistics().heap_size_limit }
+    const limitBytes = getHeapStatistics().heap_size_limit
+    const workerData = { buffer: this.buffer, limitBytes, fullBytes: nearlyFullBytes(limitBytes) }
     const worker = new Worker(watcherSource, { eval: true, workerData, execArgv: [] })
     worker.unref()
     worker.on('message', () => {
