@@ -30,7 +30,8 @@ const suites: Record<string, Suite> = {
   repl: { run: replSuite, about: 'the terminal against IPython' },
   torch: {
     run: torchSuite,
-    about: 'the step in our PyTorch engine against one written by hand, compiled (--case f32, bf16, bf16-small)',
+    about:
+      'the step in our PyTorch engine against one written by hand, compiled (--case f32, bf16, bf16-small, bf16-once)',
     isLong: true,
   },
   gpu: {

@@ -14,8 +14,9 @@ interface Variant {
 const variants: Readonly<Record<string, Variant>> = {
   f32: { shape: 'b', precision: 'f32', steps: [3, 8] },
   bf16: { shape: 'b', precision: 'bf16', steps: [3, 8] },
-  // few steps of a small shape: a processor without instructions for bf16 takes 20 s for each
+  // for a processor without instructions for bf16, which takes 20 s a step of (a) and minutes a step of (b)
   'bf16-small': { shape: 'a', precision: 'bf16', steps: [1, 3] },
+  'bf16-once': { shape: 'b', precision: 'bf16', steps: [1, 1] },
 }
 
 export async function torchSuite({ rounds, only }: { rounds: number; only?: string }): Promise<Measurement[]> {
