@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { builtProgram } from './built-program.js'
 import type { ChildRequest } from './train-child.js'
 
 export interface ChildResult {
@@ -17,10 +17,11 @@ export interface ChildResult {
   } | null
 }
 
+const script = builtProgram(new URL('./train-child.ts', import.meta.url))
+
 /** Starts `train-child.ts`; `onStart` gets the process, to be killed from outside. */
 export function spawnTrain(request: ChildRequest, onStart?: (child: ChildProcess) => void): Promise<ChildResult> {
-  const script = fileURLToPath(new URL('./train-child.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(request)], {
+  const child = spawn(process.execPath, [script, JSON.stringify(request)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
