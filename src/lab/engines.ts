@@ -51,13 +51,13 @@ function notSupported(device: string, precision: Exclude<Precision, 'f32'>): Lab
 /**
  * Names that `--device` takes: `cpu` (onnxruntime, f32), `reference` (float64 loops, slow and exact), `webgpu` (onnxruntime
  * on a GPU, f32 or f16), `webgpu:swiftshader` and `webgpu:lavapipe` (the same on a GPU in software, for tests), `tfjs`
- * (tfjs-core's wasm kernels, one thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native library), `torch:cpu`,
- * `torch:cuda` (ROCm too) and `torch:mps` (the user's own PyTorch).
+ * (tfjs-core's wasm kernels, one thread), `tfjs:cpu` (its plain JavaScript), `tfjs:node` and `tfjs-gpu` (TensorFlow's native
+ * library), `torch:cpu`, `torch:cuda` (ROCm too) and `torch:mps` (the user's own PyTorch).
  */
 export const devices: readonly string[] = Object.keys(makers)
 
 /** Those of {@link devices} that need more than this package brings along. */
-export const optionalDevices: readonly string[] = [...webGpuDevices, ...['tfjs:node', 'tfjs-gpu'], ...torchDevices]
+export const optionalDevices: readonly string[] = [...webGpuDevices, 'tfjs:node', 'tfjs-gpu', ...torchDevices]
 
 /**
  * Starts an engine. The caller disposes it.
