@@ -1,7 +1,8 @@
 /** The webgpu engine on Mesa's lavapipe, a GPU in software whose shaders compute in f16. */
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { softwareFault } from '../../src/engines/webgpu/software.js'
+import { environmentBefore } from '../../src/engines/webgpu/adapter.js'
+import { softwareDriver, softwareFault } from '../../src/engines/webgpu/software.js'
 import { webGpuEngine } from '../../src/engines/webgpu/start.js'
 import type { RunEvents } from '../../src/lab/run-events.js'
 import { runRecipe } from '../../src/lab/run-recipe.js'
@@ -45,6 +46,14 @@ describe.skipIf(fault !== null)('webgpu on lavapipe', () => {
     // 600 terms are a stack of four parts and a rest; 8 are one part
     expect(ran.filter(({ op }) => op === 'MatMul')).toHaveLength(3)
     expect([...new Set(ran.map(({ provider }) => provider))]).toEqual(['WebGpuExecutionProvider'])
+  })
+
+  it('is chosen by variables of the process that other processes are not given', async () => {
+    await webGpuEngine(device).dispose()
+    const names = ['VK_ICD_FILENAMES', 'VK_DRIVER_FILES'] as const
+    expect(names.map(name => process.env[name])).toEqual([softwareDriver(device), softwareDriver(device)])
+    expect(names.map(name => environmentBefore()[name])).toEqual([undefined, undefined])
+    expect(environmentBefore()['PATH']).toBe(process.env['PATH'])
   })
 
   it('runs a recipe in f16 from its base to the trained model, near the losses of the CPU in f32', async () => {
