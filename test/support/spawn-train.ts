@@ -17,10 +17,11 @@ export interface ChildResult {
   } | null
 }
 
-const script = builtProgram(new URL('./train-child.ts', import.meta.url))
+let script: string | null = null
 
 /** Starts `train-child.ts`; `onStart` gets the process, to be killed from outside. */
 export function spawnTrain(request: ChildRequest, onStart?: (child: ChildProcess) => void): Promise<ChildResult> {
+  script ??= builtProgram(new URL('./train-child.ts', import.meta.url))
   const child = spawn(process.execPath, [script, JSON.stringify(request)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
